@@ -1,0 +1,154 @@
+"""An exercise's bugs, bugs in other words and right variants, and the sources they make."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from autograder.bugs.rewrite import BadEdit, substitute, transplant
+from autograder.curriculum import CurriculumError, Exercise
+from autograder.notebook import Cell, read
+
+EFFECTS = ("", "crash", "hang")
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A small, realistic wrong version of the reference, with the misconception behind it."""
+
+    id: str
+    part: str
+    misconception: str
+    symptom: str
+    find: str
+    replace: str
+    question: str
+    effect: str = ""
+    same_as: str = ""
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """The reference with some definitions written otherwise: a right variant, or a bug in other words."""
+
+    id: str
+    note: str = ""
+    bug: str = ""
+    code: str = ""
+    find: str = ""
+    replace: str = ""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that the folder of an exercise says about wrong and right versions of it."""
+
+    bugs: tuple[Bug, ...]
+    other_words: tuple[Rewrite, ...]
+    variants: tuple[Rewrite, ...]
+
+    def bug(self, name: str) -> Bug:
+        """The bug of that id; KeyError where there is none."""
+        for bug in self.bugs:
+            if bug.id == name:
+                return bug
+        raise KeyError(name)
+
+    def twins(self, name: str) -> tuple[str, ...]:
+        """The bug and those that behave exactly like it."""
+        root = self.bug(name).same_as or name
+        return tuple(bug.id for bug in self.bugs if root in (bug.id, bug.same_as))
+
+
+def catalogue(exercise: Exercise) -> Catalogue:
+    """Read an exercise's catalogue; raises CurriculumError naming file and entry where one is not well formed."""
+    stamps = tuple(stamp(exercise.folder / name) for name in ("bugs.toml", "variants.toml"))
+    return _catalogue(exercise.folder, stamps)
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """What tells that a file has changed; zeros where it is missing."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+@functools.lru_cache(maxsize=64)
+def _catalogue(folder: Path, stamps: object) -> Catalogue:
+    bugs, rest = tables(folder / "bugs.toml"), tables(folder / "variants.toml")
+    found = Catalogue(
+        tuple(entries(Bug, folder / "bugs.toml", bugs.get("bug", []))),
+        tuple(entries(Rewrite, folder / "variants.toml", rest.get("other_words", []))),
+        tuple(entries(Rewrite, folder / "variants.toml", rest.get("variant", []))),
+    )
+    check(found, folder)
+    return found
+
+
+def tables(path: Path) -> dict[str, Any]:
+    """A TOML file's tables; none where the file is missing."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise CurriculumError(f"{path}: not valid TOML: {error}") from error
+
+
+Entry = TypeVar("Entry", Bug, Rewrite)
+
+
+def entries(kind: type[Entry], path: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
+    """Rows as dataclasses, with unknown and missing keys named."""
+    known = {field.name for field in fields(kind)}
+    for number, row in enumerate(rows, 1):
+        extra = sorted(set(row) - known)
+        if extra:
+            raise CurriculumError(f"{path}: entry {number} ({row.get('id', '?')}) has an unknown key {extra[0]!r}")
+        try:
+            yield kind(**row)
+        except TypeError as error:
+            raise CurriculumError(f"{path}: entry {number} ({row.get('id', '?')}): {error}") from error
+
+
+def check(found: Catalogue, folder: Path) -> None:
+    """Raise for ids used twice or leading nowhere."""
+    ids = [entry.id for entry in (*found.bugs, *found.other_words, *found.variants)]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise CurriculumError(f"{folder}: the id {name!r} is used twice")
+    known = {bug.id for bug in found.bugs}
+    for target, holder in [
+        *((bug.same_as, bug.id) for bug in found.bugs if bug.same_as),
+        *((entry.bug, entry.id) for entry in found.other_words),
+    ]:
+        if target not in known:
+            raise CurriculumError(f"{folder}: {holder!r} refers to {target!r}, which is no bug of this exercise")
+    for bug in found.bugs:
+        if bug.effect not in EFFECTS:
+            raise CurriculumError(f"{folder}: bug {bug.id!r} has the effect {bug.effect!r}; known: crash, hang")
+
+
+def mutated(exercise: Exercise, entry: Bug | Rewrite) -> tuple[Cell, ...]:
+    """The reference's cells with one entry of the catalogue applied.
+
+    Raises CurriculumError where `find` does not occur exactly once inside the solution regions.
+    """
+    cells = read(exercise.source)
+    try:
+        if isinstance(entry, Rewrite) and entry.code:
+            return transplant(cells, entry.code)
+        return substitute(cells, entry.find, entry.replace)
+    except BadEdit as error:
+        raise CurriculumError(f"{exercise.folder}: {entry.id!r} {error}") from error
+
+
+def with_source(cell: Cell, source: str) -> Cell:
+    """The same cell with other text."""
+    return replace(cell, source=source)

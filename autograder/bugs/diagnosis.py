@@ -1,0 +1,134 @@
+"""Name the misconception: the bug whose every failing observation is the learner's, or no bug at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from autograder.bugs.catalogue import Catalogue, catalogue
+from autograder.bugs.signatures import Signatures, by_check, kept, signatures
+from autograder.curriculum import Exercise
+from autograder.judge.compare import agree
+from autograder.judge.examine import Diagnose, Graded, Named, Request
+from autograder.judge.grading import Record
+from autograder.judge.report import PartReport
+from autograder.judge.session import Judge
+
+NOT_PASSED = ("failed", "crashed", "timed_out")
+
+
+def explains(bug: Mapping[str, Record], seen: Mapping[str, Record]) -> bool:
+    """Whether a bug behaves on every check of a part as the learner's code does."""
+    return any(record.outcome in NOT_PASSED for record in seen.values()) and all(
+        name in bug and same(bug[name], record) for name, record in seen.items()
+    )
+
+
+def same(bug: Record, learner: Record) -> bool:
+    """Whether two runs of one check are alike: passed both, ended alike, or wrong in the same places by the same values."""
+    if bug.outcome != learner.outcome:
+        return False
+    if learner.outcome == "passed":
+        return True
+    if bug.raised != learner.raised or len(bug.comparisons) != len(learner.comparisons):
+        return False
+    return all(
+        ours.ok == theirs.ok and (theirs.ok or agree(ours.got, theirs.got, ours.rtol, ours.atol))
+        for ours, theirs in zip(bug.comparisons, learner.comparisons, strict=True)
+    )
+
+
+def candidates(exercise: Exercise, part: str) -> Iterator[str]:
+    """The part itself, then the parts it needs, nearest first."""
+    seen: dict[str, None] = {part: None}
+    for name in list_needs(exercise, part):
+        seen.setdefault(name)
+    yield from seen
+
+
+def list_needs(exercise: Exercise, part: str) -> Iterator[str]:
+    """Needed parts, breadth first."""
+    level = list(exercise.part(part).needs)
+    while level:
+        yield from level
+        level = [needed for name in level for needed in exercise.part(name).needs]
+
+
+def matches(exercise: Exercise, found: Signatures, part: str, records: Sequence[Record]) -> list[str]:
+    """Ids of the bugs that explain a part's records, the part's own first, twins together."""
+    listing = catalogue(exercise)
+    seen = by_check(records, part)
+    result: list[str] = []
+    for origin in candidates(exercise, part):
+        for bug in listing.bugs:
+            if bug.part == origin and bug.id in found and explains(by_check(found[bug.id], part), seen):
+                result.append(bug.id)
+    return result
+
+
+def words(listing: Catalogue, bugs: Sequence[str]) -> Iterator[Named]:
+    """What to say about the first bug and its twins."""
+    for name in bugs:
+        if name in listing.twins(bugs[0]):
+            bug = listing.bug(name)
+            yield Named(name, f"{bug.misconception} {bug.question}")
+
+
+def diagnose_with(found: Mapping[str, Signatures]) -> Diagnose:
+    """A diagnosis from signatures at hand, by exercise."""
+
+    def diagnose(exercise: Exercise, part: str, records: Sequence[Record]) -> Sequence[Named]:
+        if exercise.name not in found:
+            return ()
+        return tuple(words(catalogue(exercise), matches(exercise, found[exercise.name], part, records)))
+
+    return diagnose
+
+
+class Diagnostician:
+    """Signatures as they are needed: from the cache at once, by running the catalogue when something first fails."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        self.found: dict[str, Signatures] = {}
+
+    def prepare(self, exercise: Exercise) -> bool:
+        """Load cached signatures of an exercise; False where there are none."""
+        if exercise.name not in self.found:
+            cached = kept(exercise, self.judge.curriculum)
+            if cached is None:
+                return False
+            self.found[exercise.name] = cached
+        return True
+
+    def one(self, request: Request) -> Graded:
+        """Grade a single request in this process, with bugs named."""
+        ready = self.prepare(request.exercise)
+        graded = self.judge.here(request, diagnose_with(self.found))
+        if ready or not any(unnamed(part) for part in graded.report.parts):
+            return graded
+        self.found[request.exercise.name] = signatures(self.judge, request.exercise)
+        return self.judge.here(request, diagnose_with(self.found))
+
+    def grade(self, requests: Sequence[Request], jobs: int | None = None) -> Iterator[tuple[int, Graded]]:
+        """Grade requests with bugs named; yields (index, graded) as they finish."""
+        ready = {request.exercise.name for request in requests if self.prepare(request.exercise)}
+        later = []
+        for index, graded in self.judge.grade(requests, diagnose_with(self.found), jobs):
+            exercise = requests[index].exercise
+            if exercise.name in ready or not any(unnamed(part) for part in graded.report.parts):
+                yield index, graded
+            else:
+                later.append(index)
+        for index in later:
+            exercise = requests[index].exercise
+            if exercise.name not in self.found:
+                self.found[exercise.name] = signatures(self.judge, exercise)
+        if later:
+            again = [requests[index] for index in later]
+            for index, graded in self.judge.grade(again, diagnose_with(self.found), jobs):
+                yield later[index], graded
+
+
+def unnamed(part: PartReport) -> bool:
+    """Whether a part failed in a way that a catalogue could explain."""
+    return part.outcome in NOT_PASSED and bool(part.checks)

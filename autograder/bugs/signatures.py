@@ -1,0 +1,98 @@
+"""Signatures: what every bug of a catalogue makes each check see, recorded by running it, kept by content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autograder.bugs.catalogue import Bug, catalogue, mutated
+from autograder.curriculum import Curriculum, Exercise
+from autograder.judge.examine import Request
+from autograder.judge.grading import Record
+from autograder.judge.session import Judge, record_from_data, record_to_data
+from autograder.observe import wire
+
+FORMAT = 1
+
+Signature = tuple[Record, ...]  # every check's record, for one bug
+Signatures = Mapping[str, Signature]  # by the bug's id
+
+
+def digest(exercise: Exercise, course: Curriculum) -> str:
+    """A hash of everything that a signature depends on."""
+    state = hashlib.sha256(f"{FORMAT}".encode())
+    package = Path(__file__).resolve().parents[1]
+    files = [exercise.source, exercise.folder / "bugs.toml", exercise.checks]
+    files += [course.exercise(name).source for name in needed(exercise, course)]
+    files += [package / name for name in ("observe/probe.py", "observe/wire.py", "judge/compare.py", "judge/grading.py")]
+    for file in files:
+        data = file.read_bytes()
+        state.update(len(data).to_bytes(8, "big") + data)
+    return state.hexdigest()[:16]
+
+
+def needed(exercise: Exercise, course: Curriculum) -> tuple[str, ...]:
+    """Every exercise that this one builds on, in a fixed order."""
+    found: dict[str, None] = {}
+    for name in exercise.needs:
+        found.update(dict.fromkeys([*needed(course.exercise(name), course), name]))
+    return tuple(found)
+
+
+def place(exercise: Exercise, course: Curriculum) -> Path:
+    """The cache file of an exercise's signatures."""
+    return course.root / ".fathom" / "signatures" / f"{exercise.name}-{digest(exercise, course)}.bin"
+
+
+def kept(exercise: Exercise, course: Curriculum) -> Signatures | None:
+    """Signatures from the cache, or None where there are none for the present content."""
+    try:
+        data = wire.decode(place(exercise, course).read_bytes())
+        return {bug: tuple(record_from_data(record) for record in records) for bug, records in data.items()}
+    except (OSError, wire.WireError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def keep(exercise: Exercise, course: Curriculum, signatures: Signatures) -> None:
+    """Write signatures to the cache and drop older ones; a disk that refuses only costs time next time."""
+    path = place(exercise, course)
+    data = {bug: [record_to_data(record) for record in records] for bug, records in signatures.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.write_bytes(wire.encode(data))
+        draft.replace(path)
+        for old in path.parent.glob(f"{exercise.name}-*.bin"):
+            if old != path:
+                old.unlink(missing_ok=True)
+    except (OSError, wire.WireError):
+        return
+
+
+def recorded(judge: Judge, exercise: Exercise) -> Iterator[tuple[Bug, Signature]]:
+    """Run every bug of an exercise and yield it with its records as they come."""
+    bugs = catalogue(exercise).bugs
+    requests = [Request(exercise, f"bug {bug.id}", cells=mutated(exercise, bug)) for bug in bugs]
+    for index, graded in judge.grade(requests, keep=True):
+        yield bugs[index], graded.records
+
+
+def signatures(judge: Judge, exercise: Exercise) -> Signatures:
+    """Signatures from the cache, or by running the catalogue once and caching the result."""
+    found = kept(exercise, judge.curriculum)
+    if found is None:
+        runs = dict((bug.id, records) for bug, records in recorded(judge, exercise))
+        found = {bug.id: runs[bug.id] for bug in catalogue(exercise).bugs}
+        keep(exercise, judge.curriculum, found)
+    return found
+
+
+def by_check(records: Sequence[Record], part: str) -> dict[str, Record]:
+    """The records of one part by the check's name."""
+    return {record.report.name: record for record in records if record.part == part}
+
+
+__all__: Sequence[Any] = ["Signature", "Signatures", "by_check", "keep", "kept", "recorded", "signatures"]

@@ -1,0 +1,153 @@
+"""The command line: parse, call, render. Every command imports what it needs when it runs, so `--help` stays quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="fathom",
+    help="Deep learning from tutorials to intuition: exercises that say which misconception you have.",
+    epilog="Start with `fathom learn`; a verdict on what you wrote is `fathom check backprop_engine`.",
+    no_args_is_help=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+Exercises = Annotated[
+    list[str] | None, typer.Argument(metavar="[EXERCISE]…", help="Exercises by name or number; all where none is given.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+@app.callback(invoke_without_command=True)
+def fathom(context: typer.Context) -> None:
+    """Where you are, and what is next."""
+    if context.invoked_subcommand is None:
+        from autograder.commands import map as overview
+
+        raise typer.Exit(overview.show())
+
+
+@app.command(epilog="Example: fathom check backprop_engine --part mul")
+def check(
+    exercises: Exercises = None,
+    part: Annotated[list[str] | None, typer.Option(help="Grade only this part; may be repeated.")] = None,
+    submission: Annotated[
+        list[str] | None,
+        typer.Option(help="A notebook, a .py, a folder of them, or `solutions`; more may follow, or repeat the option."),
+    ] = None,
+    json: AsJson = False,
+    junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Submissions at a time; the number of cores if not given.")] = None,
+) -> None:
+    """Grade one exercise or all: points, and the misconception behind what fails."""
+    from autograder.commands import check as command
+
+    raise typer.Exit(command.run(exercises or [], part or [], submission or [], json, junit, jobs))
+
+
+@app.command(epilog="Example: fathom watch backprop_engine   (Ctrl-C ends it)")
+def watch(exercises: Exercises = None) -> None:
+    """Grade on every save of a notebook, the edited part first."""
+    from autograder.commands import watch as command
+
+    raise typer.Exit(command.run(exercises or []))
+
+
+@app.command(epilog="Example: fathom hint backprop_engine mul")
+def hint(exercise: str, part: str) -> None:
+    """Show the next of a part's three hints; each is recorded."""
+    from autograder.commands import work
+
+    raise typer.Exit(work.hint(exercise, part))
+
+
+@app.command(epilog="Example: fathom reset backprop_engine --part mul")
+def reset(
+    exercise: str, part: Annotated[str | None, typer.Option(help="Only this part; the whole notebook if not given.")] = None
+) -> None:
+    """Give back the blank stub; what you had is kept in a backup."""
+    from autograder.commands import work
+
+    raise typer.Exit(work.reset(exercise, part))
+
+
+@app.command(epilog="Example: fathom update")
+def update(exercises: Exercises = None) -> None:
+    """Bring new prose and checks into your notebooks; every cell that you wrote stays."""
+    from autograder.commands import work
+
+    raise typer.Exit(work.update(exercises or []))
+
+
+@app.command(epilog="Example: fathom verify backprop_engine")
+def verify(
+    exercises: Exercises = None,
+    json: AsJson = False,
+    notebooks: Annotated[bool, typer.Option(help="Also run the solved notebooks whose source changed.")] = True,
+) -> None:
+    """For authors: prove that checks reject every bug, name it, and accept every right variant."""
+    from autograder.commands import author
+
+    raise typer.Exit(author.verify(exercises or [], json, notebooks))
+
+
+@app.command(epilog="Example: fathom build backprop_engine")
+def build(exercises: Exercises = None) -> None:
+    """For authors: regenerate the blank notebooks from the solutions."""
+    from autograder.commands import author
+
+    raise typer.Exit(author.build(exercises or []))
+
+
+@app.command()
+def demo() -> None:
+    """See it work in half a minute, on a copy: the blank, a wrong answer that is named, the right one."""
+    from autograder.commands import demo as command
+
+    raise typer.Exit(command.run())
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine has and lacks."""
+    from autograder.commands import doctor as command
+
+    raise typer.Exit(command.run())
+
+
+@app.command(epilog="Example: fathom learn backprop_engine")
+def learn(exercise: Annotated[str | None, typer.Argument(help="The next one to do if not given.")] = None) -> None:
+    """JupyterLab on the next exercise, with grading on every save."""
+    from autograder.commands import learn as command
+
+    raise typer.Exit(command.run(exercise))
+
+
+def main() -> None:
+    """The console script; several paths may follow `--submission`."""
+    sys.argv[1:] = spread(sys.argv[1:])
+    app()
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """Repeat `--submission` before each path that follows it, as shells expand `--submission *.ipynb`."""
+    result: list[str] = []
+    following = False
+    for position, word in enumerate(arguments):
+        if word == "--submission":
+            following = True
+            if position + 1 == len(arguments):
+                result.append(word)
+        elif word.startswith("-"):
+            following = False
+            result.append(word)
+        elif following:
+            result += ["--submission", word]
+        else:
+            result.append(word)
+    return result

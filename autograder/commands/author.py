@@ -1,0 +1,77 @@
+"""`fathom verify` and `fathom build`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from autograder.commands.course import chosen, fail, load
+
+if TYPE_CHECKING:
+    from autograder.verify import Proof
+
+
+def verify(names: Sequence[str], as_json: bool, notebooks: bool) -> int:
+    """Prove exercises and say what was found; 0 where nothing was."""
+    from autograder.judge.session import JudgeError
+    from autograder.render.progress import progress
+    from autograder.verify import prove_all
+
+    course = load()
+    exercises = chosen(course, names)
+    try:
+        with progress("proving", quiet=as_json) as tick:
+            proofs = prove_all(course, exercises, notebooks, tick)
+    except JudgeError as error:
+        fail(str(error))
+    if as_json:
+        print(json.dumps({"exercises": [proof.as_json() for proof in proofs]}))
+    else:
+        show(proofs)
+    return 1 if any(proof.findings for proof in proofs) else 0
+
+
+def show(proofs: Sequence[Proof]) -> None:
+    """Proofs as a table, findings below it."""
+    from rich.table import Table
+
+    from autograder.render.terminal import console
+
+    screen = console()
+    table = Table(box=None, pad_edge=False)
+    headings = ("exercise", "parts", "checks", "bugs rejected", "named", "in other words", "variants accepted", "seconds")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left")
+    for p in proofs:
+        table.add_row(
+            p.exercise,
+            str(p.parts),
+            str(p.checks),
+            f"{p.rejected}/{p.bugs}",
+            f"{p.named_first}/{p.bugs}",
+            f"{p.other_words_named}/{p.other_words}",
+            f"{p.accepted}/{p.variants}",
+            f"{p.seconds:.1f}",
+        )
+    screen.print(table)
+    for p in proofs:
+        for finding in p.findings:
+            screen.print(f"✗ {p.exercise}: {finding}", style="red")
+    if not any(p.findings for p in proofs):
+        screen.print("✓ every bug is rejected and named, every right variant accepted", style="green")
+
+
+def build(names: Sequence[str]) -> int:
+    """Write the blank notebooks that are missing or untouched; learners' own are left to `fathom update`."""
+    from autograder.notebook import Unreadable, publish
+    from autograder.render.terminal import console
+
+    course = load()
+    screen = console()
+    for exercise in chosen(course, names):
+        try:
+            screen.print(publish(exercise))
+        except Unreadable as error:
+            fail(str(error))
+    return 0

@@ -1,0 +1,102 @@
+"""`fathom check`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autograder.commands.course import chosen, fail, load
+
+if TYPE_CHECKING:
+    from autograder.curriculum import Curriculum, Exercise
+    from autograder.judge.examine import Request
+    from autograder.judge.report import Report
+
+
+def run(
+    names: Sequence[str],
+    parts: Sequence[str],
+    submissions: Sequence[str],
+    as_json: bool,
+    junit: Path | None,
+    jobs: int | None,
+) -> int:
+    """Grade and show; returns the exit code."""
+    from autograder.judge.session import JudgeError
+
+    course = load()
+    exercises = chosen(course, names)
+    if submissions and len(exercises) != 1:
+        fail("--submission grades one exercise: name it first, as in `fathom check backprop_engine --submission PATH`")
+    try:
+        reports = grade(course, exercises, parts, submissions, jobs)
+    except JudgeError as error:
+        fail(str(error))
+    if junit is not None:
+        from autograder.judge.report import junit as as_junit
+
+        junit.write_text(as_junit(reports), encoding="utf-8")
+    if as_json:
+        print(json.dumps({"submissions": [report.as_json() for report in reports]}))
+    else:
+        show(reports)
+    return code(reports)
+
+
+def grade(
+    course: Curriculum, exercises: Sequence[Exercise], parts: Sequence[str], submissions: Sequence[str], jobs: int | None
+) -> list[Report]:
+    """Grade every request with one warm judge, bugs named; reports in the order of the requests."""
+    from autograder.bugs.diagnosis import Diagnostician
+    from autograder.judge.session import Judge, with_judge
+
+    requests = [r for exercise in exercises for r in asked(exercise, parts, submissions)]
+
+    def body(judge: Judge) -> list[Report]:
+        doctor = Diagnostician(judge)
+        if len(requests) == 1:
+            return [doctor.one(requests[0]).report]
+        found = dict(doctor.grade(requests, jobs))
+        return [found[index].report for index in range(len(requests))]
+
+    return with_judge(course, exercises, body)
+
+
+def asked(exercise: Exercise, parts: Sequence[str], submissions: Sequence[str]) -> list[Request]:
+    """One request for each submission of an exercise; the learner's own notebook where none is named."""
+    from autograder.judge.examine import Request
+    from autograder.judge.submission import expand
+
+    known = [part.name for part in exercise.parts]
+    for name in parts:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            fail(f"{exercise.name} has no part {name!r}{hint} It has {', '.join(known)}.")
+    paths = [path for given in submissions for path in expand(given, exercise)] or [str(exercise.notebook)]
+    return [Request(exercise, path, parts=tuple(parts) or None) for path in paths]
+
+
+def show(reports: Sequence[Report]) -> None:
+    """Reports for people: one unfolded, many as a table."""
+    from autograder.render.terminal import console, report_view, summary_view
+
+    screen = console()
+    if len(reports) <= 3:
+        for report in reports:
+            screen.print(report_view(report))
+    else:
+        screen.print(summary_view(reports))
+
+
+def code(reports: Sequence[Report]) -> int:
+    """0 all passed, 1 some did not, 2 nothing could be graded (with the reasons on stderr)."""
+    if all(report.error is not None for report in reports):
+        for report in reports:
+            print(f"fathom: {report.error}", file=sys.stderr)
+        return 2
+    return 0 if all(report.passed for report in reports) else 1

@@ -1,0 +1,225 @@
+"""One line of `progress_log/attempts.jsonl`: a JSON object in ASCII that says everything by itself.
+
+Every event has
+    v         version of this schema
+    id        16 random hexadecimal digits; the same line met twice after a merge counts once
+    after     id of the line it was written below, "" for the first: keeps the order where a clock jumps
+    at        UTC time as the writer's clock had it, ISO 8601 with milliseconds
+    kind      attempt, hint, aha, session; further kinds (drill, review) need no new version
+    exercise  its name, where the event belongs to one
+and by kind
+    attempt   digest (of the graded statements), seconds (grading took), source (check, watch, notebook), points, out_of,
+              parts {part: outcome} for those that were graded, bugs {part: bug}
+    hint      part, level (1 to 3)
+    aha       file (its name in progress_log); part where known
+    session   minutes (that ended at `at`)
+Nothing names the machine, its user or a path outside the folder.
+
+What is new in every line comes before `kind`, what repeats comes after: an unchanged rest is parsed once (see `decode`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+VERSION = 1
+OUTCOMES = frozenset({"passed", "failed", "crashed", "timed_out", "not_started"})
+FAILING = frozenset({"failed", "crashed", "timed_out"})
+HINTS = 3
+OWN = ("digest", "seconds")  # the fields of an attempt that are seldom the same twice
+
+Said = dict[str, Any]
+Pieces = tuple[str, str, float, str, float, Said]  # id, after, at, digest, seconds, said
+
+
+class BrokenLine(ValueError):
+    """A line that is no event; its message completes "line 7 …"."""
+
+
+class Event(NamedTuple):
+    """One event; a named tuple, because a hundred thousand frozen dataclasses take a quarter of a second."""
+
+    id: str
+    at: float  # epoch seconds, as the writer's clock had it
+    when: float  # the same, made consistent with the order of writing
+    digest: str  # of an attempt, else ""
+    seconds: float  # that the grading of an attempt took, else 0
+    said: Mapping[str, Any]  # everything from `kind` on; equal rests are one shared object
+
+    @property
+    def kind(self) -> str:
+        return str(self.said["kind"])
+
+    @property
+    def exercise(self) -> str | None:
+        return self.said.get("exercise")
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """Of an attempt: outcome by part."""
+        parts: Mapping[str, str] = self.said["parts"]
+        return parts
+
+    @property
+    def bugs(self) -> Mapping[str, str]:
+        """Of an attempt: the bug that was named, by part."""
+        bugs: Mapping[str, str] = self.said["bugs"]
+        return bugs
+
+
+def encode(event: Mapping[str, Any], name: str, after: str, at: float) -> bytes:
+    """An event as a line with its newline; ValueError where it would not read back (a missing field, a NaN)."""
+    own = {key: event[key] for key in OWN if key in event}
+    rest = {key: value for key, value in event.items() if key not in OWN and key != "kind"}
+    body = {"v": VERSION, "id": name, "after": after, "at": stamp(at), **own, "kind": event.get("kind"), **rest}
+    line = json.dumps(body, separators=(",", ":"), allow_nan=False)
+    decode(line, {})
+    return line.encode("ascii") + b"\n"
+
+
+PARSE = json.JSONDecoder().raw_decode
+NUMBER = r"(?:0|[1-9]\d*)(?:\.\d+)?"
+HEAD = re.compile(
+    r'\{"v":1,"id":"([^"\\]+)","after":"([^"\\]*)","at":"([^"\\]+)"'
+    rf'(?:,"digest":"([^"\\]+)","seconds":({NUMBER}))?'
+)
+
+
+def decode(line: str, known: dict[str, Said]) -> Pieces:
+    """The pieces of a line, checked; BrokenLine says what is wrong with it.
+
+    A line as `encode` writes it is cut before its kind; the text after the cut is looked up in `known` before it is
+    parsed, since most attempts repeat the outcomes of the one before. That is exact: where both pieces are right, the
+    line is their concatenation. Every other line is parsed as a whole.
+    """
+    head, _, tail = line.partition(',"kind":')
+    found = HEAD.fullmatch(head)
+    if found is None:
+        return whole(line)
+    said = known.get(tail)
+    if said is None:
+        try:
+            said = known[tail] = checked(parse('{"kind":' + tail))
+        except BrokenLine:
+            return whole(line)
+    name, after, at, digest, seconds = found.groups()
+    if digest is None:
+        if said["kind"] == "attempt":
+            return whole(line)
+        return name, after, seconds_of(at), "", 0.0, said
+    return name, after, seconds_of(at), digest, float(seconds), said
+
+
+def whole(line: str) -> Pieces:
+    """The pieces of a line in any order of keys; the place where what is wrong with one is found out."""
+    said = parse(line)
+    version = said.pop("v", None)
+    if version.__class__ is not int or version < 1:
+        raise BrokenLine("has no version")
+    if version > VERSION:
+        raise BrokenLine(f"was written by a newer Fathom (schema {version}; this one reads {VERSION}): update it")
+    name, after, at = said.pop("id", None), said.pop("after", ""), said.pop("at", None)
+    if not (is_text(name) and name):
+        raise BrokenLine("has no id")
+    if not is_text(at):
+        raise BrokenLine("has no time")
+    checked(said)
+    digest, seconds = "", 0.0
+    if said["kind"] == "attempt":
+        digest, seconds = said.pop("digest", None), said.pop("seconds", None)
+        if not (is_text(digest) and digest):
+            raise BrokenLine("has no digest")
+        if not is_amount(seconds):
+            raise BrokenLine("has impossible seconds")
+    return name, after if is_text(after) else "", seconds_of(at), digest, float(seconds), said
+
+
+def parse(text: str) -> Said:
+    """A JSON object; BrokenLine for anything else."""
+    try:
+        value, end = PARSE(text)
+    except (ValueError, RecursionError):
+        raise BrokenLine(reason(text)) from None
+    if value.__class__ is not dict or text[end:].strip():
+        raise BrokenLine(reason(text))
+    return value  # type: ignore[no-any-return]
+
+
+def reason(text: str) -> str:
+    """Why a line that does not parse may look as it does."""
+    if text.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
+        return "is a marker of an unresolved merge"
+    if text.startswith('{"v":') and not text.rstrip().endswith("}"):
+        return "is cut short: the disk was full or the program was ended while it was written"
+    return "is not a JSON object"
+
+
+def checked(said: Said) -> Said:
+    """What an event says, if its fields are there and possible."""
+    kind = said.get("kind")
+    if not is_text(kind):
+        raise BrokenLine("has no kind")
+    if not is_text(said.get("exercise", "")):
+        raise BrokenLine("has an impossible exercise")
+    for field, right in FIELDS.get(str(kind), {}).items():
+        if field not in said:
+            raise BrokenLine(f"has no {field}")
+        if not right(said[field]):
+            raise BrokenLine(f"has impossible {field}")
+    return said
+
+
+def is_text(value: object) -> bool:
+    return value.__class__ is str
+
+
+def is_amount(value: object) -> bool:
+    """A finite number that is not negative."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
+
+
+def is_level(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= HINTS
+
+
+def are_outcomes(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) and each in OUTCOMES for each in value.values())
+
+
+def are_names(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
+FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+    "attempt": {
+        "exercise": is_text,
+        "source": is_text,
+        "points": is_amount,
+        "out_of": is_amount,
+        "parts": are_outcomes,
+        "bugs": are_names,
+    },
+    "hint": {"exercise": is_text, "part": is_text, "level": is_level},
+    "aha": {"file": is_text},
+    "session": {"minutes": is_amount},
+}
+
+
+def stamp(at: float) -> str:
+    """Epoch seconds as ISO 8601 in UTC, milliseconds, `Z`."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_of(at: str) -> float:
+    """Epoch seconds of an ISO 8601 time that says its zone; BrokenLine for another."""
+    try:
+        time = datetime.fromisoformat(at)
+        if time.tzinfo is not None:
+            return time.timestamp()
+    except (ValueError, OverflowError):
+        raise BrokenLine("has an impossible time") from None
+    raise BrokenLine("has a time without a zone")

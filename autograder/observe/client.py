@@ -1,0 +1,164 @@
+"""The judge's side: start a zygote, borrow workers from it, and take only data back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from autograder.observe import wire
+
+LOAD_SECONDS = 20.0  # also covers a zygote that is still importing torch
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back from a worker: a value, an exception of the learner's code, silence, or an end without a word."""
+
+    kind: Literal["value", "raised", "late", "died"]
+    value: Any = None
+    raised: wire.Raised | None = None
+    function: str = ""
+    message: str = ""
+    printed: str = ""
+
+
+class Zygote:
+    """A warm process that forks workers; it and they end when this object is closed or its process dies."""
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        self.control, theirs = socket.socketpair()
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            command or [sys.executable, "-m", "autograder.observe.zygote"],
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for us; the zygote ends when the control socket does
+        )
+        theirs.close()
+
+    def worker(self) -> Worker:
+        """Fork a fresh worker; it is there at once or as soon as the zygote has warmed up."""
+        wire_end, wire_theirs = socket.socketpair()
+        leash, leash_theirs = socket.socketpair()
+        try:
+            socket.send_fds(self.control, [b"w"], [wire_theirs.fileno(), leash_theirs.fileno()])
+        except OSError as error:
+            wire_end.close()
+            leash.close()
+            raise ZygoteLost(self.process.poll()) from error
+        finally:
+            wire_theirs.close()
+            leash_theirs.close()
+        return Worker(wire_end, leash)
+
+    def close(self) -> None:
+        """End the zygote and all of its workers."""
+        self.control.close()
+        try:
+            self.process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self) -> Zygote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class ZygoteLost(RuntimeError):
+    """The warm process is gone."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__(f"the process that runs learners' code ended (exit status {status}); try `fathom doctor`")
+
+
+class Worker:
+    """One forked process with one submission in it."""
+
+    def __init__(self, sock: socket.socket, leash: socket.socket) -> None:
+        self.sock, self.leash = sock, leash
+        self.number = 0
+        self.alive = True
+
+    def load(
+        self,
+        statements: Sequence[Mapping[str, Any]],
+        carried: Mapping[str, Sequence[Mapping[str, Any]]],
+        scratch: Mapping[str, str],
+        seconds: float = LOAD_SECONDS,
+    ) -> Answer:
+        """Run the submission's definitions; the answer's value lists the statements that failed."""
+        request = {"do": "load", "statements": list(statements), "carried": dict(carried), "scratch": dict(scratch)}
+        return self.ask(request, seconds)
+
+    def observe(
+        self, source: str, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float
+    ) -> Answer:
+        """Run one observation on the submission."""
+        request = {"do": "observe", "source": source, "name": name, "args": list(args), "kwargs": dict(kwargs)}
+        return self.ask(request, seconds)
+
+    def ask(self, request: dict[str, Any], seconds: float) -> Answer:
+        """Send a request and wait for its answer; a worker that does not give a good one is not used again."""
+        self.number += 1
+        if not self.alive:
+            return Answer("died", message="the process had ended before")
+        try:
+            wire.send(self.sock, {**request, "n": self.number})
+            reply = wire.receive(self.sock, time.monotonic() + seconds)
+            return self.read(reply)
+        except wire.Late:
+            self.close()
+            return Answer("late", message=f"no answer within {seconds:g} seconds")
+        except wire.WireError as error:
+            self.close()
+            return Answer("died", message=f"the answer was malformed: {error}")
+        except (wire.Closed, OSError):
+            message = self.last_words()
+            self.close()
+            return Answer("died", message=message)
+
+    def read(self, reply: Any) -> Answer:
+        """Turn a decoded reply into an answer, trusting nothing about its form."""
+        if not isinstance(reply, dict) or reply.get("n") != self.number:
+            raise wire.WireError("it answers another question")
+        printed = reply.get("printed")
+        printed = printed if isinstance(printed, str) else ""
+        if "raised" in reply:
+            raised = reply["raised"]
+            if not isinstance(raised, dict) or not all(isinstance(text, str) for text in raised.values()):
+                raise wire.WireError("its exception is not described in words")
+            words = wire.Raised(raised.get("type", ""), raised.get("message", ""), raised.get("where", ""))
+            return Answer("raised", raised=words, function=raised.get("function", ""), printed=printed)
+        if "value" not in reply:
+            raise wire.WireError("it has no value")
+        return Answer("value", value=reply["value"], printed=printed)
+
+    def last_words(self) -> str:
+        """How the process ended, as the zygote tells it on the leash."""
+        self.leash.settimeout(1.0)
+        try:
+            status = int(self.leash.recv(16) or b"x")
+        except (OSError, ValueError):
+            return "the process ended without an answer"
+        if status < 0:
+            with contextlib.suppress(ValueError):
+                return f"the process was ended by {signal.Signals(-status).name} before it answered"
+        return f"the process ended itself with exit status {status} before it answered"
+
+    def close(self) -> None:
+        """End the worker; dropping the leash makes the zygote kill whatever is left of it."""
+        self.alive = False
+        self.sock.close()
+        self.leash.close()

@@ -1,0 +1,140 @@
+"""The learner's definitions as a live namespace, and the words for what goes wrong in it."""
+
+from __future__ import annotations
+
+import linecache
+import re
+import sys
+import traceback
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from autograder.method import method
+
+FILE = re.compile(r"<(?P<cell>.*) #(?P<index>\d+)>")
+
+
+class NotDefined(AttributeError):
+    """The submission does not define the name that an observation asked for."""
+
+
+class Learner:
+    """What observations see as `learner`: attribute access finds the submission's definitions, and nothing else."""
+
+    def __init__(self, find: Callable[[str], Any]) -> None:
+        object.__setattr__(self, "_find", find)
+
+    def __getattr__(self, name: str) -> Any:
+        return self._find(name)
+
+
+class Submission:
+    """A submission's graded statements, run in a module of their own."""
+
+    def __init__(self) -> None:
+        self.module = types.ModuleType("submission")
+        self.statements: Sequence[Mapping[str, Any]] = ()
+        self.scratch: Mapping[str, str] = {}
+        self.broken: dict[str, str] = {}
+        self.learner = Learner(self.find)
+
+    def find(self, name: str) -> Any:
+        """Return the definition of `name`, or raise with the reason why there is none."""
+        try:
+            return self.module.__dict__[name]
+        except KeyError:
+            if name in self.broken:
+                raise RuntimeError(f"`{name}` could not be defined: {self.broken[name]}") from None
+            where = self.scratch.get(name)
+            hint = f"; {where} makes it, but scratch cells are not graded" if where else ""
+            raise NotDefined(f"`{name}` is not defined{hint}") from None
+
+    def load(
+        self,
+        statements: Sequence[Mapping[str, Any]],
+        carried: Mapping[str, Sequence[Mapping[str, Any]]],
+        scratch: Mapping[str, str],
+    ) -> list[str]:
+        """Run the graded statements in order; return a sentence for each that failed, and go on.
+
+        `carried` maps earlier exercises to their statements, each after the ones that it needs itself.
+        """
+        self.statements, self.scratch = statements, scratch
+        modules: dict[str, types.ModuleType] = {}
+        sys.modules["autograder"] = autograder_for_workers(modules)
+        for name, earlier in carried.items():
+            module = types.ModuleType(f"carried_{name}")
+            sys.modules[module.__name__] = module
+            for index, statement in enumerate(earlier):
+                run(statement, index, module)
+            modules[name] = module
+        sys.modules["submission"] = self.module
+        problems = []
+        for index, statement in enumerate(statements):
+            try:
+                run(statement, index, self.module)
+            except BaseException as error:  # learner code may raise anything, SystemExit included
+                what = self.describe(error)
+                sentence = f"{what['type']}: {what['message']}" + (f" ({what['where']})" if what["where"] else "")
+                self.broken.update(dict.fromkeys(statement["names"], sentence))
+                problems.append(sentence)
+        return problems
+
+    def describe(self, error: BaseException) -> dict[str, str]:
+        """Type, message, place and innermost graded function of an exception, as plain text."""
+        where, function = self.place(error)
+        return {"type": type(error).__name__, "message": self.message(error), "where": where, "function": function}
+
+    def message(self, error: BaseException) -> str:
+        """The exception's own words, or better ones where we know the cause."""
+        if isinstance(error, NameError) and error.name in self.scratch:
+            return f"`{error.name}` is made in a scratch cell ({self.scratch[error.name]}); pass it in"
+        if isinstance(error, NameError) and error.name in self.broken:
+            return f"`{error.name}` could not be defined: {self.broken[error.name]}"
+        if isinstance(error, EOFError):
+            return "input() waits for someone to type, and nobody does here; take the value as an argument"
+        if isinstance(error, SystemExit):
+            return f"the code asked Python to exit (status {str(error.code)[:40]})"
+        if isinstance(error, RecursionError):
+            return "the calls nest too deep; a loop with a list of its own needs no recursion"
+        try:
+            return str(error)[:500]
+        except BaseException:
+            return "(its message could not be read)"
+
+    def place(self, error: BaseException) -> tuple[str, str]:
+        """Cell, line and text of the innermost frame in the submission, and the graded name it belongs to."""
+        found = ("", "")
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            match = FILE.fullmatch(frame.f_code.co_filename)
+            if match is None or frame.f_globals is not self.module.__dict__:
+                continue
+            names = self.statements[int(match["index"])]["names"]
+            inside = frame.f_code.co_qualname.split(".<locals>")[0]
+            function = names[0] if names and "." in names[0] else inside
+            text = linecache.getline(frame.f_code.co_filename, line).strip()
+            found = (f"{match['cell']}, line {line}: {text[:120]}", function)
+        return found
+
+
+def run(statement: Mapping[str, Any], index: int, module: types.ModuleType) -> None:
+    """Execute one statement in a module, with its cell's name and lines in any traceback."""
+    name = f"<{statement['cell']} #{index}>"
+    source = "\n" * (statement["line"] - 1) + statement["source"]
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    exec(compile(source, name, "exec", dont_inherit=True), module.__dict__)
+
+
+def autograder_for_workers(modules: Mapping[str, types.ModuleType]) -> types.ModuleType:
+    """The package as graded code sees it: `method` and `carry` work, the rest politely does nothing."""
+    package = types.ModuleType("autograder")
+
+    def carry(name: str) -> types.ModuleType:
+        if name not in modules:
+            raise LookupError(f"carry({name!r}): this exercise does not declare that it needs {name!r}")
+        return modules[name]
+
+    package.__dict__.update(carry=carry, method=method)
+    package.__getattr__ = lambda name: lambda *args, **kwargs: None  # type: ignore[method-assign]
+    return package

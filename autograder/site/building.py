@@ -1,0 +1,179 @@
+"""From the folders to the pages: Markdown and pictures first, which any generator could take over, then MkDocs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+
+from autograder.bugs.catalogue import Catalogue, catalogue
+from autograder.curriculum import Curriculum, Exercise, load
+from autograder.site import ahas, home, lesson, vendored
+from autograder.site.overview import heading
+from autograder.site.running import Run, is_kept, ran
+
+Progress = Callable[[str], None]
+
+TEMPLATE = Path("site", "mkdocs.yml")
+STATIC = Path("site", "docs")  # written by hand
+MADE = Path(".fathom", "site")  # docs/ and mkdocs.yml, made from the folders
+PAGES = Path("site", "build")
+KERNELS = 3  # lessons that run at a time, at most
+
+
+class SiteError(Exception):
+    """The site could not be built: what was attempted, and what to do about it."""
+
+
+def build(root: Path, strict: bool = True, progress: Progress = print) -> Path:
+    """Build the site and return the folder of its pages; a strict build takes no warning from MkDocs.
+
+    Raises SiteError, RunFailed where a solved lesson does not run, CurriculumError where a folder cannot be read.
+    """
+    config = prepare(root, progress)
+    mkdocs(config, "build", *(["--strict"] if strict else []), progress=progress)
+    return root / PAGES
+
+
+def prepare(root: Path, progress: Progress = print) -> Path:
+    """Write all that MkDocs reads, touching only what changed; returns the configuration."""
+    course = load(root)
+    docs = root / MADE / "docs"
+    runs = run_all(course, progress)
+    catalogues = {exercise.name: catalogue(exercise) for exercise in course.exercises}
+    kept = set(write(docs, pages(course, catalogues, runs)))
+    kept.update(copy(root / STATIC, docs, but={Path("index.md")}))
+    for exercise in course.exercises:
+        kept.update(copy(runs[exercise.name].folder, docs / figures(exercise), but={Path("run.json")}))
+    maths = vendor(root, docs / "assets" / "vendor", progress)
+    kept.update(path for path in (docs / "assets" / "vendor").rglob("*") if path.is_file())
+    for path in docs.rglob("*"):
+        if path.is_file() and path not in kept:
+            path.unlink()
+    return configure(root, course, maths)
+
+
+def pages(course: Curriculum, catalogues: Mapping[str, Catalogue], runs: Mapping[str, Run]) -> dict[Path, str]:
+    """Every generated page, by its path among the Markdown files."""
+    template = (course.root / STATIC / "index.md").read_text(encoding="utf-8")
+    made = {
+        Path("index.md"): home.page(template, course, catalogues),
+        Path("ahas.md"): ahas.page(course, ahas.entries(course.root), catalogues),
+    }
+    for exercise in course.exercises:
+        path = lesson.place(exercise)
+        pictures = Path(os.path.relpath(figures(exercise), path.parent)).as_posix()
+        found = lesson.page(course, exercise, catalogues[exercise.name], runs[exercise.name], pictures)
+        made[path] = found
+    return made
+
+
+def run_all(course: Curriculum, progress: Progress) -> dict[str, Run]:
+    """Every solved lesson's run, several at a time where they are not in the cache."""
+
+    def one(exercise: Exercise) -> Run:
+        rests_on = list(_carried(course, exercise))
+        if not is_kept(exercise, rests_on):
+            progress(f"running {exercise.name}")
+        return ran(exercise, rests_on)
+
+    workers = max(1, min(KERNELS, (os.cpu_count() or 2) // 2))
+    with ThreadPoolExecutor(workers) as pool:
+        return dict(zip((e.name for e in course.exercises), pool.map(one, course.exercises), strict=True))
+
+
+def _carried(course: Curriculum, exercise: Exercise) -> Iterator[Path]:
+    for name in exercise.needs:
+        need = course.exercise(name)
+        yield from _carried(course, need)
+        yield need.source
+
+
+def figures(exercise: Exercise) -> Path:
+    """The folder of an exercise's pictures among the Markdown files."""
+    return Path("figures", exercise.name)
+
+
+def write(folder: Path, files: Mapping[Path, str]) -> Iterator[Path]:
+    """Write texts below a folder, those that differ from what is there; yields every path."""
+    for name, text in files.items():
+        path = folder / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        yield path
+
+
+def copy(source: Path, target: Path, but: set[Path]) -> Iterator[Path]:
+    """Copy a folder's files, those that differ from what is there; yields every path."""
+    for path in source.rglob("*"):
+        name = path.relative_to(source)
+        if path.is_file() and name not in but:
+            new = target / name
+            if not new.is_file() or new.read_bytes() != path.read_bytes():
+                new.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, new)
+            yield new
+
+
+def vendor(root: Path, folder: Path, progress: Progress) -> bool:
+    """Put the vendored packages in place; without them the site is built all the same, its formulas as LaTeX."""
+    complete = True
+    for package in vendored.locked(root):
+        try:
+            vendored.unpack(root, package, folder / package.name)
+        except vendored.Missing as missing:
+            shutil.rmtree(folder / package.name, ignore_errors=True)
+            progress(f"formulas will be shown as LaTeX source: {missing}")
+            complete = False
+    return complete
+
+
+def configure(root: Path, course: Curriculum, maths: bool) -> Path:
+    """Write MkDocs' configuration: the template, and what the folders say."""
+    katex = "assets/vendor/katex/katex.min"
+    made = {
+        "docs_dir": str(root / MADE / "docs"),
+        "site_dir": str(root / PAGES),
+        "nav": navigation(course),
+        "extra_css": [f"{katex}.css", "assets/site.css"] if maths else ["assets/site.css"],
+        "extra_javascript": [f"{katex}.js", "assets/maths.js"] if maths else [],
+    }
+    template = (root / TEMPLATE).read_text(encoding="utf-8")
+    text = template + "\n# made by the build\n" + yaml.safe_dump(made, sort_keys=False, allow_unicode=True)
+    return next(write(root / MADE, {Path("mkdocs.yml"): text}))
+
+
+def navigation(course: Curriculum) -> list[dict[str, object]]:
+    """Home, the phases with their exercises, the aha log."""
+    phases: list[dict[str, object]] = [
+        {heading(phase): [{f"{e.number} · {e.title}": lesson.place(e).as_posix()} for e in phase.exercises]}
+        for phase in course.phases
+        if phase.exercises
+    ]
+    return [{"Home": "index.md"}, *phases, {"Aha log": "ahas.md"}]
+
+
+def mkdocs(config: Path, *arguments: str, progress: Progress) -> None:
+    """Run MkDocs; raises SiteError with what it said."""
+    if importlib.util.find_spec("material") is None or importlib.util.find_spec("mkdocs") is None:
+        raise SiteError("The site needs MkDocs and its theme: `pip install 'mkdocs<2' mkdocs-material`, then try again.")
+    command = [sys.executable, "-m", "mkdocs", arguments[0], "--quiet", "-f", str(config), *arguments[1:]]
+    made = subprocess.run(command, capture_output=True, text=True, env=environment())
+    said = (made.stderr + made.stdout).strip()
+    if made.returncode:
+        raise SiteError(f"MkDocs refused the pages in {config.parent / 'docs'}:\n{said}")
+    if said:
+        progress(said)
+
+
+def environment() -> dict[str, str]:
+    """This environment, with the theme's notice about later versions of MkDocs off, as the theme offers."""
+    return {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
