@@ -119,7 +119,7 @@ def entries(kind: type[Entry], path: Path, rows: Sequence[Mapping[str, Any]]) ->
 
 def check(found: Catalogue, folder: Path) -> None:
     """Raise for ids used twice or leading nowhere."""
-    ids = [entry.id for entry in (*found.bugs, *found.other_words, *found.variants)]
+    ids = [bug.id for bug in found.bugs] + [entry.id for entry in (*found.other_words, *found.variants)]
     for name in ids:
         if ids.count(name) > 1:
             raise CurriculumError(f"{folder}: the id {name!r} is used twice")

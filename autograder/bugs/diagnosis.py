@@ -100,13 +100,17 @@ class Diagnostician:
             self.found[exercise.name] = cached
         return True
 
+    def learn(self, exercise: Exercise) -> None:
+        """Run an exercise's catalogue, so that its bugs can be recognised."""
+        self.found[exercise.name] = signatures(self.judge, exercise)
+
     def one(self, request: Request) -> Graded:
         """Grade a single request in this process, with bugs named."""
         ready = self.prepare(request.exercise)
         graded = self.judge.here(request, diagnose_with(self.found))
         if ready or not any(unnamed(part) for part in graded.report.parts):
             return graded
-        self.found[request.exercise.name] = signatures(self.judge, request.exercise)
+        self.learn(request.exercise)
         return self.judge.here(request, diagnose_with(self.found))
 
     def grade(self, requests: Sequence[Request], jobs: int | None = None) -> Iterator[tuple[int, Graded]]:
@@ -122,7 +126,7 @@ class Diagnostician:
         for index in later:
             exercise = requests[index].exercise
             if exercise.name not in self.found:
-                self.found[exercise.name] = signatures(self.judge, exercise)
+                self.learn(exercise)
         if later:
             again = [requests[index] for index in later]
             for index, graded in self.judge.grade(again, diagnose_with(self.found), jobs):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autograder.judge.session import Judge
     from autograder.notebook import Cell
 
+EXERCISE, BUG = "backprop_engine", "gradient-overwritten"  # the act in the middle
 PAUSE = 0.6  # seconds between the acts, so that they can be read
 
 
@@ -24,7 +25,7 @@ def run() -> int:
     from autograder.render.terminal import console
 
     course = load()
-    exercise = course.exercises[0]
+    exercise = course.exercise(EXERCISE)
     screen = console()
     screen.print(f"Fathom on a copy of exercise {exercise.number}, {exercise.title}", style="bold")
     screen.print("Warming up torch and the checks (a few seconds, once) …", style="dim")
@@ -42,8 +43,11 @@ def acts(judge: Judge, exercise: Exercise, folder: Path) -> int:
     from autograder.render.terminal import console, report_view
 
     screen = console()
-    bug = catalogue(exercise).bugs[0]
+    bug = catalogue(exercise).bug(BUG)
     doctor = Diagnostician(judge)
+    if not doctor.prepare(exercise):
+        screen.print("Running every bug of the catalogue once, to know each by what it does …", style="dim")
+        doctor.learn(exercise)
     scenes: list[tuple[str, tuple[Cell, ...]]] = [
         ("The blank exercise. Every part waits to be written.", blank_cells(exercise)),
         (f"A wrong answer. Somebody wrote\n\n{indented(bug)}\n", mutated(exercise, bug)),

@@ -29,7 +29,7 @@ def times_of(events: Iterable[Event], now: datetime) -> list[float]:
 def sessions_of(events: Iterable[Event], now: datetime) -> list[Span]:
     """The timed sessions among events, as spans of epoch seconds."""
     limit = now.timestamp()
-    ends = ((e.at, min(60.0 * e.said["minutes"], LONGEST)) for e in events if e.kind == "session")
+    ends = [(e.at, min(60.0 * e.said["minutes"], LONGEST)) for e in events if e.said["kind"] == "session"]
     return [(end - length, end) for end, length in ends if end <= limit]
 
 

@@ -33,7 +33,6 @@ HINTS = 3
 OWN = ("digest", "seconds")  # the fields of an attempt that are seldom the same twice
 
 Said = dict[str, Any]
-Pieces = tuple[str, str, float, str, float, Said]  # id, after, at, digest, seconds, said
 
 
 class BrokenLine(ValueError):
@@ -44,8 +43,8 @@ class Event(NamedTuple):
     """One event; a named tuple, because a hundred thousand frozen dataclasses take a quarter of a second."""
 
     id: str
+    after: str  # id of the event it was written below, "" where unknown
     at: float  # epoch seconds, as the writer's clock had it
-    when: float  # the same, made consistent with the order of writing
     digest: str  # of an attempt, else ""
     seconds: float  # that the grading of an attempt took, else 0
     said: Mapping[str, Any]  # everything from `kind` on; equal rests are one shared object
@@ -82,15 +81,16 @@ def encode(event: Mapping[str, Any], name: str, after: str, at: float) -> bytes:
 
 
 PARSE = json.JSONDecoder().raw_decode
-NUMBER = r"(?:0|[1-9]\d*)(?:\.\d+)?"
+TEXT = r'"([^"\\\x00-\x1f]+)"'
+NUMBER = r"((?:0|[1-9]\d{0,11})(?:\.\d{1,12})?)"
 HEAD = re.compile(
-    r'\{"v":1,"id":"([^"\\]+)","after":"([^"\\]*)","at":"([^"\\]+)"'
-    rf'(?:,"digest":"([^"\\]+)","seconds":({NUMBER}))?'
+    rf'\{{"v":{VERSION},"id":{TEXT},"after":(?:""|{TEXT}),"at":{TEXT}(?:,"digest":{TEXT},"seconds":{NUMBER})?', re.ASCII
 )
+BEFORE_KIND = frozenset({"v", "id", "after", "at", *OWN})
 
 
-def decode(line: str, known: dict[str, Said]) -> Pieces:
-    """The pieces of a line, checked; BrokenLine says what is wrong with it.
+def decode(line: str, known: dict[str, Said]) -> Event:
+    """The event on a line, checked; BrokenLine says what is wrong with it.
 
     A line as `encode` writes it is cut before its kind; the text after the cut is looked up in `known` before it is
     parsed, since most attempts repeat the outcomes of the one before. That is exact: where both pieces are right, the
@@ -103,39 +103,40 @@ def decode(line: str, known: dict[str, Said]) -> Pieces:
     said = known.get(tail)
     if said is None:
         try:
-            said = known[tail] = checked(parse('{"kind":' + tail))
+            said = checked(parse('{"kind":' + tail))
         except BrokenLine:
             return whole(line)
-    name, after, at, digest, seconds = found.groups()
-    if digest is None:
-        if said["kind"] == "attempt":
+        if not BEFORE_KIND.isdisjoint(said):
             return whole(line)
-        return name, after, seconds_of(at), "", 0.0, said
-    return name, after, seconds_of(at), digest, float(seconds), said
+        known[tail] = said
+    name, after, at, digest, seconds = found.groups()
+    if digest is not None:
+        return Event(name, after or "", seconds_of(at), digest, float(seconds), said)
+    if said["kind"] == "attempt":
+        return whole(line)
+    return Event(name, after or "", seconds_of(at), "", 0.0, said)
 
 
-def whole(line: str) -> Pieces:
-    """The pieces of a line in any order of keys; the place where what is wrong with one is found out."""
+def whole(line: str) -> Event:
+    """The event on a line with its keys in any order of keys; here what is wrong with one is found out."""
     said = parse(line)
     version = said.pop("v", None)
     if version.__class__ is not int or version < 1:
         raise BrokenLine("has no version")
     if version > VERSION:
         raise BrokenLine(f"was written by a newer Fathom (schema {version}; this one reads {VERSION}): update it")
-    name, after, at = said.pop("id", None), said.pop("after", ""), said.pop("at", None)
+    name, at, after = said.pop("id", None), said.pop("at", None), said.pop("after", None)
+    digest, seconds = said.pop("digest", None), said.pop("seconds", None)
     if not (is_text(name) and name):
         raise BrokenLine("has no id")
     if not is_text(at):
         raise BrokenLine("has no time")
     checked(said)
-    digest, seconds = "", 0.0
-    if said["kind"] == "attempt":
-        digest, seconds = said.pop("digest", None), said.pop("seconds", None)
-        if not (is_text(digest) and digest):
-            raise BrokenLine("has no digest")
-        if not is_amount(seconds):
-            raise BrokenLine("has impossible seconds")
-    return name, after if is_text(after) else "", seconds_of(at), digest, float(seconds), said
+    if said["kind"] == "attempt" and not (is_text(digest) and digest):
+        raise BrokenLine("has no digest")
+    if not is_amount(seconds) and (said["kind"] == "attempt" or seconds is not None):
+        raise BrokenLine("has impossible seconds")
+    return Event(name, as_text(after), seconds_of(at), as_text(digest), float(seconds or 0), said)
 
 
 def parse(text: str) -> Said:
@@ -146,7 +147,7 @@ def parse(text: str) -> Said:
         raise BrokenLine(reason(text)) from None
     if value.__class__ is not dict or text[end:].strip():
         raise BrokenLine(reason(text))
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def reason(text: str) -> str:
@@ -175,6 +176,10 @@ def checked(said: Said) -> Said:
 
 def is_text(value: object) -> bool:
     return value.__class__ is str
+
+
+def as_text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def is_amount(value: object) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
-import operator
 import os
 import re
 import secrets
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.journal.event import BrokenLine, Event, Pieces, Said, decode, encode
+from autograder.journal.event import BrokenLine, Event, Said, decode, encode
 
 try:
     import fcntl
@@ -118,7 +117,7 @@ class Writer:
             if size < os.fstat(self.fd).st_size < size + most:
                 os.ftruncate(self.fd, size)
 
-    def newest(self, text: str) -> Iterator[Pieces]:
+    def newest(self, text: str) -> Iterator[Event]:
         """The events on the lines that contain `text`, the last line first."""
         known: dict[str, Said] = {}
         for line in lines_backwards(self.fd, text.encode()):
@@ -227,26 +226,28 @@ def read_lines(lines: Iterable[str], horizon: float) -> Log:
     event is never earlier than the one it was written below, and a time that is yet to come is taken for the last one's.
     """
     events: list[Event] = []
+    times: list[float] = []  # in that order
     broken: list[Broken] = []
     known: dict[str, Said] = {}
-    order: dict[str, float] = {}  # id → when
+    order: dict[str, float] = {}  # id → time in that order
     last = 0.0
     for number, line in enumerate(lines, 1):
         try:
-            name, after, at, digest, seconds, said = decode(line, known)
+            event = decode(line, known)
         except BrokenLine as error:
             if not line.isspace():
                 broken.append(Broken(number, str(error)))
             continue
-        if name not in order:
-            when = at if at <= horizon else last
-            last = order[name] = max(when, order.get(after, when))
-            events.append(Event(name, at, last, digest, seconds, said))
-    events.sort(key=WHEN)
-    return Log(tuple(events), tuple(broken))
-
-
-WHEN = operator.attrgetter("when")
+        name, after, at, *_ = event
+        if name in order:
+            continue
+        if at > horizon:
+            at = last
+        last = order[name] = max(at, order.get(after, at))
+        events.append(event)
+        times.append(last)
+    places = sorted(range(len(times)), key=times.__getitem__)
+    return Log(tuple([events[place] for place in places]), tuple(broken))
 
 
 @contextlib.contextmanager

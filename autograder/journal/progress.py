@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from autograder.journal.activity import hours_of_week, sessions_of, streak, times_of
 from autograder.journal.event import Event
@@ -72,52 +73,54 @@ def works_of(events: Iterable[Event]) -> dict[str, Work]:
     tallies: dict[str, Tally] = {}
     for event in events:
         kind = event.said["kind"]
-        if kind not in COUNTED:
+        if kind != "attempt" and kind != "hint":
             continue
         exercise = event.said["exercise"]
         tally = tallies.get(exercise)
         if tally is None:
             tally = tallies[exercise] = Tally()
-        if kind == "attempt":
-            tally.attempt(event)
-        else:
+        if kind == "hint":
             tally.hint(event)
+        elif event.digest != tally.digest or event.said is not tally.said:
+            tally.attempt(event)
     return {exercise: tally.work() for exercise, tally in tallies.items()}
 
 
-COUNTED = ("attempt", "hint")
-
-
 class Tally:
-    """One exercise while its events are counted."""
+    """One exercise while its events are counted; attempts that say the same share one `said`, and are looked into once."""
 
     def __init__(self) -> None:
-        self.outcomes: dict[str, str] = {}
-        self.ever: set[str] = set()
+        self.saids: dict[int, Mapping[str, Any]] = {}  # by identity, in the order of their last appearance
+        self.states: dict[int, int] = {}  # by identity: how many states of the statements got that verdict
         self.hints: dict[str, int] = {}
-        self.attempts = 0
-        self.last: float | None = None
+        self.last: Event | None = None
         self.digest = ""
-        self.said: Mapping[str, object] | None = None
-        self.tried = False
+        self.said: Mapping[str, Any] | None = None
 
     def attempt(self, event: Event) -> None:
-        """Count an attempt; a blank notebook is none, and the same statements again are the same one."""
-        if event.said is not self.said:  # most attempts repeat the outcomes of the one before
-            self.said = event.said
-            self.outcomes.update(event.parts)
-            self.ever.update([part for part, outcome in event.parts.items() if outcome == "passed"])
-            self.tried = any(outcome != "not_started" for outcome in event.parts.values())
+        """Count an attempt; the same statements again are the same one."""
+        said = self.said = event.said
+        key = id(said)
+        self.saids.pop(key, None)
+        self.saids[key] = said
         if event.digest != self.digest:
             self.digest = event.digest
-            self.attempts += self.tried
-        self.last = event.when
+            self.states[key] = self.states.get(key, 0) + 1
+        self.last = event
 
     def hint(self, event: Event) -> None:
         """Count a hint."""
-        part, level = str(event.said["part"]), int(event.said["level"])
+        part, level = event.said["part"], event.said["level"]
         self.hints[part] = max(level, self.hints.get(part, 0))
 
     def work(self) -> Work:
-        """What was counted."""
-        return Work(self.outcomes, frozenset(self.ever), self.attempts, self.hints, self.last)
+        """What was counted; a blank notebook is no attempt."""
+        outcomes: dict[str, str] = {}
+        ever: set[str] = set()
+        attempts = 0
+        for key, said in self.saids.items():
+            outcomes |= said["parts"]
+            ever.update(part for part, outcome in said["parts"].items() if outcome == "passed")
+            if any(outcome != "not_started" for outcome in said["parts"].values()):
+                attempts += self.states.get(key, 0)
+        return Work(outcomes, frozenset(ever), attempts, self.hints, self.last.at if self.last else None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autograder.journal import ahas
-from autograder.journal.event import HINTS, Pieces
+from autograder.journal.event import HINTS, Event
 from autograder.journal.log import append, read, warning, writing
 from autograder.journal.progress import Standing, standing_of
 from autograder.journal.story import latest_turn, story
@@ -66,17 +66,16 @@ def attempt_event(report: Mapping[str, Any], digest: str, source: str) -> dict[s
     }
 
 
-def is_last_state(event: Mapping[str, Any], newest: Iterable[Pieces]) -> bool:
+def is_last_state(event: Mapping[str, Any], newest: Iterable[Event]) -> bool:
     """Whether events, the newest first, already say all that this attempt says."""
     open_parts = dict(event["parts"])
-    for *_, digest, _, said in newest:
-        if said["kind"] != "attempt" or said["exercise"] != event["exercise"]:
+    for last in newest:
+        if last.kind != "attempt" or last.exercise != event["exercise"]:
             continue
-        if digest != event["digest"]:
+        if last.digest != event["digest"]:
             return False
-        for part in open_parts.keys() & said["parts"].keys():
-            same_bug = said["bugs"].get(part) == event["bugs"].get(part)
-            if said["parts"][part] != open_parts.pop(part) or not same_bug:
+        for part in open_parts.keys() & last.parts.keys():
+            if last.parts[part] != open_parts.pop(part) or last.bugs.get(part) != event["bugs"].get(part):
                 return False
         if not open_parts:
             return True
@@ -94,7 +93,7 @@ def hint(
     most = min(most, HINTS)
     try:
         with writing(root) as log:
-            levels = [said["level"] for *_, said in log.newest('"kind":"hint"') if event.items() <= said.items()]
+            levels = [e.said["level"] for e in log.newest('"kind":"hint"') if event.items() <= e.said.items()]
             seen = max(levels, default=0)
             chosen = min(max(level or seen + 1, 1), most)
             if chosen > seen:

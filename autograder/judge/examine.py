@@ -72,7 +72,7 @@ def examine(
             if request.parts is None or part.name in request.parts:
                 seen = run_part(part, submission, items, grading, request.seed)
                 records += seen
-                named = ()
+                named: tuple[Named, ...] = ()
                 if diagnose is not None and worst(r.outcome for r in seen) in ("failed", "crashed", "timed_out"):
                     public = seen if request.seed == SEED else run_part(part, submission, items, grading, SEED)
                     named = tuple(diagnose(exercise, part.name, public))
@@ -91,7 +91,8 @@ def run_part(part: Part, submission: Submission, items: Items, grading: Grading,
         return []
     config = checks[0].config
     config.stash[GRADING], config.stash[RUN_SEED] = grading, seed
-    config.stash[RECORDS] = records = []
+    records: list[Record] = []
+    config.stash[RECORDS] = records
     grading.begin_part()
     for item, following in zip(checks, [*checks[1:], None], strict=True):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

@@ -23,7 +23,7 @@ def offences(found: Definitions, exercise: Exercise) -> dict[str, str]:
         for name in sorted(resolved(name, imported) for name in definition.reads):
             if matches(name, exercise.from_scratch):
                 bad.setdefault(definition.name, name)
-    result = {}
+    result: dict[str, str] = {}
     for part in exercise.parts if bad else ():
         for name in sorted(reach(part.stubs, definitions) & bad.keys()):
             result.setdefault(part.name, bad[name])

@@ -127,9 +127,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 def run(item: pytest.Function, grading: Grading) -> Record:
     """Run one check function, as often as the grading asks for."""
-    names = item._fixtureinfo.argnames
-    arguments = {name: item.funcargs[name] for name in names}
-    slot: Slot = item.funcargs["fathom_slot"]
+    given: dict[str, Any] = item.funcargs
+    arguments = {name: given[name] for name in item._fixtureinfo.argnames}
+    slot: Slot = given["fathom_slot"]
     generator = arguments.get("rng")
     start = generator.bit_generator.state if generator is not None else None
 

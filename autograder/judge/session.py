@@ -1,10 +1,11 @@
 """The warm judge: a pytest session, collected once, whose run loop grades submissions instead of running the tests.
 
-Each submission is graded in a fork of this process; what learners wrote runs in the zygote's workers, never here.
+A single submission is graded in this process, many in forks of it; what learners wrote runs in the zygote's workers only.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import gc
 import os
@@ -117,51 +118,62 @@ class Judge:
         jobs: int | None = None,
         keep: bool = False,
     ) -> Iterator[tuple[int, Graded]]:
-        """Grade in forked children, as many at a time as there are cores; yield (index, graded) as they finish.
+        """Grade in forked children, as many as there are cores; yield (index, graded) as they finish.
 
-        `keep` brings the records of every check back too.
+        A child grades one request after the other; if one ends a child, that request gets an error and a new child
+        takes up the rest. `keep` brings the records of every check back too.
         """
-        waiting = list(enumerate(requests))
-        limit = jobs or os.cpu_count() or 1
-        running: dict[socket.socket, tuple[int, int]] = {}
+        waiting = collections.deque(range(len(requests)))
+        children: list[Child] = []
         with selectors.DefaultSelector() as selector:
+
+            def start() -> None:
+                child = self.fork(requests, diagnose, keep)
+                children.append(child)
+                selector.register(child.sock, selectors.EVENT_READ, child)
+                child.take(waiting)
+
             try:
-                while waiting or running:
-                    while waiting and len(running) < limit:
-                        index, request = waiting.pop(0)
-                        ours, pid = self.fork(request, diagnose, keep)
-                        running[ours] = (index, pid)
-                        selector.register(ours, selectors.EVENT_READ)
+                for _ in range(min(jobs or os.cpu_count() or 1, len(requests))):
+                    start()
+                while any(child.busy is not None for child in children):
                     for key, _ in selector.select():
-                        sock: Any = key.fileobj
-                        selector.unregister(sock)
-                        index, pid = running.pop(sock)
-                        yield index, collect(sock, pid, requests[index])
+                        child = key.data
+                        index = child.busy
+                        graded, alive = child.collect(requests[index])
+                        if not alive:
+                            selector.unregister(child.sock)
+                            child.end()
+                            children.remove(child)
+                            if waiting:
+                                start()
+                        else:
+                            child.take(waiting)
+                        yield index, graded
             finally:
-                for sock, (_, pid) in running.items():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
-                    sock.close()
+                for child in children:
+                    child.end()
 
     def here(self, request: Request, diagnose: Diagnose | None = None) -> Graded:
         """Grade a single request in this process: no fork, so the quickest verdict."""
         return examine(request, self.curriculum, self.items[request.exercise.name], self.zygote, diagnose)
 
-    def fork(self, request: Request, diagnose: Diagnose | None, keep: bool) -> tuple[socket.socket, int]:
-        """Start a child that grades one request; returns our end of its socket and its pid."""
+    def fork(self, requests: Sequence[Request], diagnose: Diagnose | None, keep: bool) -> Child:
+        """Start a child that grades the requests whose numbers it is sent."""
         ours, theirs = socket.socketpair()
         parent = os.getpid()
         pid = os.fork()
         if pid:
             theirs.close()
-            return ours, pid
+            return Child(pid, ours)
         try:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            if os.getppid() == parent:
-                ours.close()
-                wire.send(theirs, self.answer(request, diagnose, keep))
+            ours.close()
+            while os.getppid() == parent:
+                wire.send(theirs, self.answer(requests[wire.receive(theirs)], diagnose, keep))
+        except wire.Closed:
+            pass
         except BaseException:
             with contextlib.suppress(BaseException):
                 wire.send(theirs, {"broken": traceback.format_exc()})
@@ -178,19 +190,38 @@ class Judge:
         }
 
 
-def collect(sock: socket.socket, pid: int, request: Request) -> Graded:
-    """Read one child's answer; a child that died over a submission becomes that submission's error."""
-    try:
-        data = wire.receive(sock, None)
-    except (wire.Closed, wire.WireError, OSError):
-        message = f"grading {request.path} ended without a result; the file may be too large or too deeply nested"
-        return Graded(Report(request.path, request.exercise.name, error=message))
-    finally:
-        sock.close()
-        os.waitpid(pid, 0)
-    if "broken" in data:
-        raise JudgeError(f"grading {request.path} broke:\n{data['broken']}")
-    return Graded(from_data(data["report"]), tuple(record_from_data(record) for record in data["records"]))
+class Child:
+    """A forked judge, seen from its parent: what it is busy with, and what it says."""
+
+    def __init__(self, pid: int, sock: socket.socket) -> None:
+        self.pid, self.sock = pid, sock
+        self.busy: int | None = None
+
+    def take(self, waiting: collections.deque[int]) -> None:
+        """Give it the next request, if there is one."""
+        self.busy = waiting.popleft() if waiting else None
+        if self.busy is not None:
+            with contextlib.suppress(OSError, wire.Closed):
+                wire.send(self.sock, self.busy)
+
+    def collect(self, request: Request) -> tuple[Graded, bool]:
+        """Read its answer, and whether it can go on; a child that died over a submission makes that one's error."""
+        try:
+            data = wire.receive(self.sock)
+        except (wire.Closed, wire.WireError, OSError):
+            message = f"grading {request.path} ended without a result; the file may be too large or too deeply nested"
+            return Graded(Report(request.path, request.exercise.name, error=message)), False
+        if "broken" in data:
+            raise JudgeError(f"grading {request.path} broke:\n{data['broken']}")
+        return Graded(from_data(data["report"]), tuple(record_from_data(record) for record in data["records"])), True
+
+    def end(self) -> None:
+        """Kill and reap it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        self.sock.close()
 
 
 def record_to_data(record: Record) -> dict[str, Any]:

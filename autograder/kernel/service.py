@@ -33,7 +33,7 @@ class Service:
         self.sock, theirs = socket.socketpair()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "autograder.kernel.service", str(root), exercise],
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -10,15 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autograder.notebook import syntax
+from autograder.notebook.answers import Code, answer_cells, parsed_cells
 from autograder.notebook.blank import Blank
 from autograder.notebook.cells import Cell
 from autograder.notebook.names import defined_names
 from autograder.notebook.scope import Scope
-from autograder.notebook.syntax import Parsed, parsed
 
 __all__ = ["Definitions", "Statement", "defined_names", "definitions"]
-
-MAX_CHARACTERS = 2_000_000  # of code in one submission
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class Definitions:
     spoiled  a sentence for each cell that cannot be parsed
     notes    sentences about definitions that do not count, or are gone
     lost     stubs that stand in a spoiled cell, with the sentence about it
+    missing  stubs that nothing defines; they are in `blank` too
     """
 
     statements: tuple[Statement, ...]
@@ -48,6 +47,7 @@ class Definitions:
     spoiled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     lost: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """A hash of the graded statements that neither comments nor formatting nor places change."""
@@ -59,54 +59,12 @@ class Definitions:
 
 def definitions(cells: Iterable[Cell], blank: Blank) -> Definitions:
     """Pick the graded statements out of a submission's cells; never raises, whatever the cells hold."""
-    code = list(_parsed(cells))
-    answers, notes = _answer_cells(code, blank)
+    code = list(parsed_cells(cells))
+    answers, notes = answer_cells(code, blank)
     reading = _Reading(blank, answers, notes)
     for cell in code:
         reading.read(cell)
     return reading.result()
-
-
-@dataclass(frozen=True)
-class _Code:
-    cell: Cell
-    parsed: Parsed
-
-    def defines(self) -> Iterator[tuple[str, ast.stmt]]:
-        for statement in self.parsed.statements:
-            yield from statement.definitions
-
-
-def _parsed(cells: Iterable[Cell]) -> Iterator[_Code]:
-    """The code cells, parsed; no more of them than a lesson could ever need, since each takes time."""
-    left = MAX_CHARACTERS
-    for cell in cells:
-        if cell.kind == "code":
-            left -= len(cell.source)
-            yield _Code(cell, parsed(cell.source) if left >= 0 else Parsed(error=("more code than is read", 1)))
-
-
-def _answer_cells(code: Sequence[_Code], blank: Blank) -> tuple[dict[str, _Code], list[str]]:
-    """For every grade_id of the exercise the cell that counts: the last that is not blank; and notes on duplicates."""
-    found: dict[str, list[_Code]] = {}
-    for cell in code:
-        if cell.cell.grade_id in blank.cells:
-            found.setdefault(cell.cell.grade_id or "", []).append(cell)
-    answers, notes = {}, []
-    for name, copies in found.items():
-        written = [copy for copy in copies if _is_written(copy, blank)]
-        answers[name] = (written or copies)[-1]
-        if len(copies) > 1:
-            place = answers[name].cell.index + 1
-            notes.append(f"{len(copies)} cells are named {name}; the last one that is written counts, cell {place}")
-    return answers, notes
-
-
-def _is_written(code: _Code, blank: Blank) -> bool:
-    if code.parsed.error:
-        return True
-    stubs = [(name, node) for name, node in code.defines() if name in blank.stubs]
-    return any(not blank.still(name, node) for name, node in stubs) if stubs else bool(code.parsed.statements)
 
 
 @dataclass(frozen=True)
@@ -124,20 +82,20 @@ class _Kept:
 class _Reading:
     """One pass over the cells, in order."""
 
-    def __init__(self, blank: Blank, answers: Mapping[str, _Code], notes: list[str]) -> None:
+    def __init__(self, blank: Blank, answers: Mapping[str, Code], notes: list[str]) -> None:
         self.blank, self.answers, self.notes = blank, answers, notes
         self.scope = Scope()
         self.first: list[_Kept] = []  # what must stand before everything else: __future__ and star imports
         self.kept: list[_Kept] = []
         self.scratch: dict[str, str] = {}
         self.filled: dict[str, str] = {}
-        self.spoiled: dict[str, _Code] = {}  # sentence → cell
-        self.claimed: dict[str, _Code] = {}  # names that an answer cell defined, the learner's own ones included
+        self.spoiled: dict[str, Code] = {}  # sentence → cell
+        self.claimed: dict[str, Code] = {}  # names that an answer cell defined, the learner's own ones included
         self.answered = self._answered()
 
-    def _answered(self) -> dict[str, tuple[_Code, bool]]:
+    def _answered(self) -> dict[str, tuple[Code, bool]]:
         """For each name of the exercise the cell that answers it, and whether it is written there."""
-        found: dict[str, tuple[_Code, bool]] = {}
+        found: dict[str, tuple[Code, bool]] = {}
         for name, owner in self.blank.owners.items():
             code = self.answers.get(owner)
             if code is None:
@@ -149,7 +107,7 @@ class _Reading:
                 found[name] = (code, not self.blank.still(name, nodes[-1]))
         return found
 
-    def read(self, code: _Code) -> None:
+    def read(self, code: Code) -> None:
         """Take in one cell."""
         label = code.cell.label
         if code.parsed.error:
@@ -179,19 +137,23 @@ class _Reading:
         kept, state = _without_blank_repeats(self.kept, self.blank)
         kept = self._without_filled(kept)
         lost = {name: sentence for name in self.blank.stubs if (sentence := self._sentence(name, state))}
+        missing = tuple(self._missing(state, lost, kept))
+        if missing:
+            self.notes.append(f"defined nowhere: {', '.join(missing)}; `fathom update` brings missing cells back")
         return Definitions(
             statements=tuple(item.statement for item in self.first + kept),
             scratch=self.scratch,
-            blank=frozenset(self._blank(state, lost, kept)),
+            blank=frozenset(name for name in state if not state[name]).union(missing),
             spoiled=tuple(self.spoiled),
             notes=tuple(dict.fromkeys(self.notes)),
             lost=lost,
+            missing=missing,
         )
 
-    def _is_answer(self, code: _Code) -> bool:
+    def _is_answer(self, code: Code) -> bool:
         return any(code is answer for answer in self.answers.values())
 
-    def _elsewhere(self, name: str, code: _Code) -> _Code | None:
+    def _elsewhere(self, name: str, code: Code) -> Code | None:
         """The other cell whose definition of this name is the one that counts, if there is one."""
         if name in self.answered:
             owner, written = self.answered[name]
@@ -199,7 +161,7 @@ class _Reading:
         owner = self.claimed.get(name, code)
         return owner if owner is not code and not self._is_answer(code) else None
 
-    def _own_part(self, top: syntax.Statement, code: _Code) -> syntax.Statement | None:
+    def _own_part(self, top: syntax.Statement, code: Code) -> syntax.Statement | None:
         """The statement without what another cell answers: None, itself, or an import of fewer names."""
         others = {name: owner for name in top.names if (owner := self._elsewhere(name, code))}
         node = top.node
@@ -250,23 +212,15 @@ class _Reading:
                 return sentence
         return None
 
-    def _blank(self, state: Mapping[str, bool], lost: Mapping[str, str], kept: Sequence[_Kept]) -> Iterator[str]:
-        """The stubs that are blank, or that nothing defines."""
+    def _missing(self, state: Mapping[str, bool], lost: Mapping[str, str], kept: Sequence[_Kept]) -> Iterator[str]:
+        """The stubs that nothing defines, now that their cells or they themselves are gone."""
         classes = {item.node.name: item.node for item in kept if isinstance(item.node, ast.ClassDef)}
         names = {name for item in kept for name in item.statement.names}
         for name in self.blank.stubs:
-            if name in state:
-                if not state[name]:
-                    yield name
-                continue
             owner = name.rpartition(".")[0]
             dynamic = owner in names and (owner not in classes or not self.blank.same_class(owner, classes[owner]))
-            if name in lost or dynamic or (owner and owner in lost):
-                continue
-            yield name
-            cell = self.blank.owners.get(name, name)
-            gone = "its cell is gone" if self.answers and cell not in self.answers else "it is missing"
-            self.notes.append(f"`{name}` is defined nowhere, {gone}; `fathom reset` gives back its stub (cell {cell})")
+            if name not in state and name not in lost and owner not in lost and not dynamic:
+                yield name
 
 
 def _without_blank_repeats(kept: Sequence[_Kept], blank: Blank) -> tuple[list[_Kept], dict[str, bool]]:

@@ -16,8 +16,7 @@ def blank_cells(exercise: HasSource) -> tuple[Cell, ...]:
     """The lesson's cells with every solution replaced by its stub."""
     blank = blank_of(exercise)
     return tuple(
-        replace(cell, source=blank.cells[cell.grade_id]) if cell.grade_id in blank.cells else cell
-        for cell in read(exercise.source)
+        replace(cell, source=blank.cells.get(cell.grade_id or "", cell.source)) for cell in read(exercise.source)
     )
 
 

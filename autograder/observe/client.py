@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from autograder.observe import wire
+from autograder.observe.zygote import MARK
 
-LOAD_SECONDS = 20.0  # also covers a zygote that is still importing torch
+START_SECONDS = 120.0  # for a zygote that is still importing torch, from a slow disk
+LOAD_SECONDS = 20.0  # for a submission's definitions, what they import included
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,11 @@ class Zygote:
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         self.control, theirs = socket.socketpair()
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        self.mark = uuid.uuid4().hex
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", MARK: self.mark}
         self.process = subprocess.Popen(
             command or [sys.executable, "-m", "autograder.observe.zygote"],
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             env=environment,
             start_new_session=True,  # Ctrl-C is for us; the zygote ends when the control socket does
@@ -54,7 +61,7 @@ class Zygote:
         except OSError as error:
             wire_end.close()
             leash.close()
-            raise ZygoteLost(self.process.poll()) from error
+            raise ZygoteLost from error
         finally:
             wire_theirs.close()
             leash_theirs.close()
@@ -68,6 +75,8 @@ class Zygote:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        if self.process.returncode:
+            sweep(self.mark)
 
     def __enter__(self) -> Zygote:
         return self
@@ -77,10 +86,23 @@ class Zygote:
 
 
 class ZygoteLost(RuntimeError):
-    """The warm process is gone."""
+    """The warm process is gone, and every worker with it."""
 
-    def __init__(self, status: int | None) -> None:
-        super().__init__(f"the process that runs learners' code ended (exit status {status}); try `fathom doctor`")
+    def __init__(self) -> None:
+        super().__init__(
+            "the process that runs learners' code is gone: it was killed, or the memory ran out. "
+            "Run the command again; if that does not help, `fathom doctor` says what is wrong"
+        )
+
+
+def sweep(mark: str) -> None:
+    """Remove what a zygote leaves that could not tidy up: learners' processes, known by its mark, and their files."""
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"{MARK}={mark}".encode() in place.read_bytes():
+                os.kill(int(place.parent.name), signal.SIGKILL)
+    for folder in Path(tempfile.gettempdir()).glob(f"fathom-{mark}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Worker:
@@ -110,14 +132,19 @@ class Worker:
         return self.ask(request, seconds)
 
     def ask(self, request: dict[str, Any], seconds: float) -> Answer:
-        """Send a request and wait for its answer; a worker that does not give a good one is not used again."""
-        self.number += 1
+        """Send a request and wait for its answer; a worker that does not give a good one is not used again.
+
+        Raises ZygoteLost, and ValueError for a request that cannot travel.
+        """
         if not self.alive:
             return Answer("died", message="the process had ended before")
         try:
-            wire.send(self.sock, {**request, "n": self.number})
-            reply = wire.receive(self.sock, time.monotonic() + seconds)
-            return self.read(reply)
+            if self.number == 0:
+                self.greet()
+            self.number += 1
+            deadline = time.monotonic() + seconds
+            self.send({**request, "n": self.number}, deadline)
+            return self.read(wire.receive(self.sock, deadline))
         except wire.Late:
             self.close()
             return Answer("late", message=f"no answer within {seconds:g} seconds")
@@ -128,6 +155,21 @@ class Worker:
             message = self.last_words()
             self.close()
             return Answer("died", message=message)
+
+    def greet(self) -> None:
+        """Wait until the worker is there, so that no deadline counts the seconds in which its zygote warms up."""
+        try:
+            wire.receive(self.sock, time.monotonic() + START_SECONDS)
+        except (wire.Late, wire.WireError) as error:
+            self.close()
+            raise ZygoteLost from error
+
+    def send(self, request: dict[str, Any], deadline: float) -> None:
+        """Send a request; one that cannot travel is the check's fault, not the learner's."""
+        try:
+            wire.send(self.sock, request, deadline=deadline)
+        except wire.WireError as error:
+            raise ValueError(f"what the check hands to its observation cannot be sent: {error}") from error
 
     def read(self, reply: Any) -> Answer:
         """Turn a decoded reply into an answer, trusting nothing about its form."""
@@ -146,12 +188,16 @@ class Worker:
         return Answer("value", value=reply["value"], printed=printed)
 
     def last_words(self) -> str:
-        """How the process ended, as the zygote tells it on the leash."""
+        """How the process ended, as the zygote tells it on the leash; raises ZygoteLost where nobody is left to tell."""
         self.leash.settimeout(1.0)
         try:
-            status = int(self.leash.recv(16) or b"x")
-        except (OSError, ValueError):
+            told = self.leash.recv(16)
+        except OSError:
             return "the process ended without an answer"
+        if not told:
+            self.close()
+            raise ZygoteLost
+        status = int(told)
         if status < 0:
             with contextlib.suppress(ValueError):
                 return f"the process was ended by {signal.Signals(-status).name} before it answered"

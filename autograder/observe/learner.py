@@ -88,9 +88,9 @@ class Submission:
 
     def message(self, error: BaseException) -> str:
         """The exception's own words, or better ones where we know the cause."""
-        if isinstance(error, NameError) and error.name in self.scratch:
+        if isinstance(error, NameError) and error.name and error.name in self.scratch:
             return f"`{error.name}` is made in a scratch cell ({self.scratch[error.name]}); pass it in"
-        if isinstance(error, NameError) and error.name in self.broken:
+        if isinstance(error, NameError) and error.name and error.name in self.broken:
             return f"`{error.name}` could not be defined: {self.broken[error.name]}"
         if isinstance(error, EOFError):
             return "input() waits for someone to type, and nobody does here; take the value as an argument"

@@ -33,7 +33,8 @@ def get_ready() -> tuple[Submission, limits.Printed]:
 
 
 def serve(sock: socket.socket, submission: Submission, printed: limits.Printed) -> None:
-    """Answer numbered requests until the other side hangs up."""
+    """Say that we are there, then answer numbered requests until the other side hangs up."""
+    wire.send(sock, {"n": 0})
     while True:
         try:
             request = wire.receive(sock, None)

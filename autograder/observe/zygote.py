@@ -18,8 +18,10 @@ import signal
 import socket
 import sys
 import tempfile
+from typing import NoReturn
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+MARK = "FATHOM_ZYGOTE"  # an environment variable that everything below one zygote inherits, and is known by
 
 
 def prctl(option: int, value: int) -> None:
@@ -48,7 +50,7 @@ class Zygote:
         self.selector = selectors.DefaultSelector()
         self.leashes: dict[int, socket.socket] = {}
         self.spare: tuple[int, socket.socket] | None = None
-        self.scratch = tempfile.mkdtemp(prefix="fathom-")
+        self.scratch = tempfile.mkdtemp(prefix=f"fathom-{os.environ.get(MARK, '')}-")
 
     def run(self) -> None:
         """Serve until the control socket closes, then end every worker."""
@@ -67,9 +69,7 @@ class Zygote:
                 pass
         finally:
             signal.set_wakeup_fd(-1)
-            for pid in [*self.leashes, *([self.spare[0]] if self.spare else [])]:
-                self.end(pid)
-            self.reap()
+            self.end_all()
             shutil.rmtree(self.scratch, ignore_errors=True)
 
     def step(self, wake: socket.socket) -> bool:
@@ -82,7 +82,7 @@ class Zygote:
                 with contextlib.suppress(BlockingIOError):
                     wake.recv(4096)
                 self.reap()
-            else:
+            elif key.data in self.leashes:
                 self.end(key.data)
         return True
 
@@ -131,7 +131,8 @@ class Zygote:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             for other in self.leashes.values():
                 other.close()
-            os.chdir(self.scratch)
+            os.mkdir(own := os.path.join(self.scratch, str(os.getpid())))
+            os.chdir(own)
             from autograder.observe import worker
 
             ready = worker.get_ready()
@@ -162,6 +163,7 @@ class Zygote:
                 return
             if pid == 0:
                 break
+            shutil.rmtree(os.path.join(self.scratch, str(pid)), ignore_errors=True)
             if self.spare is not None and pid == self.spare[0]:
                 self.spare[1].close()
                 self.fork_spare()
@@ -177,16 +179,28 @@ class Zygote:
         with contextlib.suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as children:
             for pid in map(int, children.read().split()):
                 if pid not in self.leashes and (self.spare is None or pid != self.spare[0]):
-                    os.kill(pid, signal.SIGKILL)
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+
+    def end_all(self) -> None:
+        """End every worker, and wait for what falls to us as they go: whoever outlived us would be nobody's."""
+        for pid in [*self.leashes, *([self.spare[0]] if self.spare else [])]:
+            self.end(pid)
+        self.spare = None
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                self.kill_orphans()
+                os.waitpid(-1, 0)
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the zygote on the control socket that is this process's standard input."""
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     warm_up()
     Zygote(control).run()
+    os._exit(0)  # taking torch down in good order costs a third of a second, and nobody needs it
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from autograder.bugs.catalogue import Catalogue
 from autograder.curriculum import Curriculum, Exercise, UnknownExercise
+from autograder.journal.ahas import Aha
 from autograder.render.text import tame
 from autograder.site.gallery import anchor
 from autograder.site.lesson import place
@@ -29,30 +28,11 @@ One or two sentences are enough, as you would tell a colleague. Each becomes a M
 `progress_log/`, with the exercise, the date and the bug you had just fixed; edit it there as you like, and it shows here."""
 
 
-class Aha(Protocol):
-    """What the page needs of an entry of the log."""
-
-    @property
-    def file(self) -> str: ...
-    @property
-    def exercise(self) -> str | None: ...
-    @property
-    def part(self) -> str | None: ...
-    @property
-    def date(self) -> date | None: ...
-    @property
-    def minutes(self) -> float | None: ...
-    @property
-    def bug(self) -> str | None: ...
-    @property
-    def text(self) -> str: ...
-
-
 def page(course: Curriculum, entries: Sequence[Aha], catalogues: Mapping[str, Catalogue]) -> str:
     """The page of the aha log."""
-    newest = sorted(entries, key=lambda entry: (entry.date or date.min, entry.file), reverse=True)
+    newest = sorted(entries, key=lambda entry: (entry.date, entry.name), reverse=True)
     told = "\n\n".join(_entry(course, entry, catalogues) for entry in newest)
-    return f"---\ntitle: Aha log\n---\n\n# Aha log\n\n{told or EMPTY}\n"
+    return f"---\ntitle: Aha log\nhide: [navigation]\n---\n\n# Aha log\n\n{told or EMPTY}\n"
 
 
 def safe(text: str) -> str:
@@ -96,9 +76,8 @@ def _link(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) 
 
 
 def _entry(course: Curriculum, entry: Aha, catalogues: Mapping[str, Catalogue]) -> str:
-    day = f"{entry.date.day} {entry.date:%B %Y}" if entry.date else "undated"
-    words = [day, *_where(course, entry, catalogues)]
-    return box("aha", f"{strip('labels', words)}\n\n<div class=\"words\">\n{safe(entry.text)}\n</div>")
+    words = [f"{entry.date.day} {entry.date:%B %Y}", *_where(course, entry, catalogues)]
+    return box("aha", f'{strip("labels", words)}\n\n<div class="words">\n{safe(entry.text)}\n</div>')
 
 
 def _where(course: Curriculum, entry: Aha, catalogues: Mapping[str, Catalogue]) -> list[str]:
@@ -121,7 +100,3 @@ def _exercise(course: Curriculum, name: str | None) -> Exercise | None:
         return course.exercise(name) if name else None
     except UnknownExercise:
         return None
-
-
-def entries(root: Path) -> list[Aha]:
-    return []

@@ -21,9 +21,9 @@ def answer(cells: Sequence[Cell], part: str) -> str:
     for cell, owned in _owned(cells):
         mine = [region for region, owner in owned if owner == part]
         if len(mine) == len(owned):
-            found.append(_bare(cell.source, 1, cell.source.count("\n") + 1))
+            found.append(bare(cell.source))
         else:
-            found += [_bare(cell.source, first, last) for first, last in _around(cell.source, mine)]
+            found += [bare(cell.source, first, last) for first, last in _around(cell.source, mine)]
     return "\n\n\n".join(filter(None, found))
 
 
@@ -39,7 +39,7 @@ def _owned(cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[tuple[Region, str
 
 def _around(source: str, wanted: Sequence[Region]) -> Iterator[tuple[int, int]]:
     """First and last line of the innermost function around each region, each once."""
-    spans = sorted(_span(node) for node in ast.walk(ast.parse(source)) if isinstance(node, Function))
+    spans = sorted(_span(node) for node in ast.walk(_tree(source)) if isinstance(node, Function))
     seen = set()
     for region in wanted:
         inside = [(first, last) for first, last in spans if first < region.first and region.last <= last]
@@ -53,13 +53,22 @@ def _span(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, int]:
     return first, node.end_lineno or node.lineno
 
 
-def _bare(source: str, first: int, last: int) -> str:
+def bare(source: str, first: int = 1, last: int | None = None) -> str:
     """These lines of a cell without delimiters, and without the docstrings that the stub shows already."""
-    dropped = {n for n, line in enumerate(source.split("\n"), 1) if BEGIN in line or END in line}
-    for node in ast.walk(ast.parse(source)):
+    lines = source.split("\n")
+    dropped = {number for number, line in enumerate(lines, 1) if BEGIN in line or END in line}
+    for node in ast.walk(_tree(source)):
         if isinstance(node, Function | ast.ClassDef) and ast.get_docstring(node, clean=False) is not None:
             text = node.body[0]
             if len(node.body) > 1:
                 dropped.update(range(text.lineno, (text.end_lineno or text.lineno) + 1))
-    kept = [line for n, line in enumerate(source.split("\n"), 1) if first <= n <= last and n not in dropped]
+    kept = [line for number, line in enumerate(lines[:last], 1) if first <= number and number not in dropped]
     return _GAPS.sub("\n\n\n", textwrap.dedent("\n".join(kept)).strip("\n"))
+
+
+def _tree(source: str) -> ast.AST:
+    """The cell's tree; an empty one for a bug that Python cannot parse."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.Module([], [])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import yaml
 
 from autograder.bugs.catalogue import Catalogue, catalogue
 from autograder.curriculum import Curriculum, Exercise, load
+from autograder.journal.ahas import Aha, read_all
 from autograder.site import ahas, home, lesson, vendored
 from autograder.site.overview import heading
 from autograder.site.running import Run, is_kept, ran
@@ -25,6 +25,7 @@ TEMPLATE = Path("site", "mkdocs.yml")
 STATIC = Path("site", "docs")  # written by hand
 MADE = Path(".fathom", "site")  # docs/ and mkdocs.yml, made from the folders
 PAGES = Path("site", "build")
+VENDOR = Path("assets", "vendor")
 KERNELS = 3  # lessons that run at a time, at most
 
 
@@ -37,6 +38,7 @@ def build(root: Path, strict: bool = True, progress: Progress = print) -> Path:
 
     Raises SiteError, RunFailed where a solved lesson does not run, CurriculumError where a folder cannot be read.
     """
+    installed()
     config = prepare(root, progress)
     mkdocs(config, "build", *(["--strict"] if strict else []), progress=progress)
     return root / PAGES
@@ -48,24 +50,30 @@ def prepare(root: Path, progress: Progress = print) -> Path:
     docs = root / MADE / "docs"
     runs = run_all(course, progress)
     catalogues = {exercise.name: catalogue(exercise) for exercise in course.exercises}
-    kept = set(write(docs, pages(course, catalogues, runs)))
-    kept.update(copy(root / STATIC, docs, but={Path("index.md")}))
+    log = read_all(root)
+    for broken in log.broken:
+        progress(f"left out of the aha log: {broken.where} {broken.reason}")
+    packages = vendor(root, progress)
+    files: dict[Path, str | bytes] = {**below(root / STATIC, but="index.md"), **packages}
+    files |= pages(course, catalogues, runs, log.entries)
     for exercise in course.exercises:
-        kept.update(copy(runs[exercise.name].folder, docs / figures(exercise), but={Path("run.json")}))
-    maths = vendor(root, docs / "assets" / "vendor", progress)
-    kept.update(path for path in (docs / "assets" / "vendor").rglob("*") if path.is_file())
+        drawn = below(runs[exercise.name].folder, but="run.json")
+        files |= {figures(exercise) / path: content for path, content in drawn.items()}
+    kept = set(write(docs, files))
     for path in docs.rglob("*"):
         if path.is_file() and path not in kept:
             path.unlink()
-    return configure(root, course, maths)
+    return configure(root, course, bool(packages))
 
 
-def pages(course: Curriculum, catalogues: Mapping[str, Catalogue], runs: Mapping[str, Run]) -> dict[Path, str]:
+def pages(
+    course: Curriculum, catalogues: Mapping[str, Catalogue], runs: Mapping[str, Run], log: Sequence[Aha]
+) -> dict[Path, str]:
     """Every generated page, by its path among the Markdown files."""
     template = (course.root / STATIC / "index.md").read_text(encoding="utf-8")
     made = {
         Path("index.md"): home.page(template, course, catalogues),
-        Path("ahas.md"): ahas.page(course, ahas.entries(course.root), catalogues),
+        Path("ahas.md"): ahas.page(course, log, catalogues),
     }
     for exercise in course.exercises:
         path = lesson.place(exercise)
@@ -101,44 +109,38 @@ def figures(exercise: Exercise) -> Path:
     return Path("figures", exercise.name)
 
 
-def write(folder: Path, files: Mapping[Path, str]) -> Iterator[Path]:
-    """Write texts below a folder, those that differ from what is there; yields every path."""
-    for name, text in files.items():
+def write(folder: Path, files: Mapping[Path, str | bytes]) -> Iterator[Path]:
+    """Write files below a folder, those that differ from what is there; yields every path."""
+    for name, content in files.items():
         path = folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        data = content.encode() if isinstance(content, str) else content
+        if not path.is_file() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(data)
         yield path
 
 
-def copy(source: Path, target: Path, but: set[Path]) -> Iterator[Path]:
-    """Copy a folder's files, those that differ from what is there; yields every path."""
-    for path in source.rglob("*"):
-        name = path.relative_to(source)
-        if path.is_file() and name not in but:
-            new = target / name
-            if not new.is_file() or new.read_bytes() != path.read_bytes():
-                new.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, new)
-            yield new
+def below(folder: Path, but: str = "") -> dict[Path, bytes]:
+    """The files of a folder by their paths in it, but for one name at its top."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder): path.read_bytes() for path in paths if path != folder / but}
 
 
-def vendor(root: Path, folder: Path, progress: Progress) -> bool:
-    """Put the vendored packages in place; without them the site is built all the same, its formulas as LaTeX."""
-    complete = True
+def vendor(root: Path, progress: Progress) -> dict[Path, bytes]:
+    """The files of the vendored packages; without them the site is built all the same, its formulas as LaTeX."""
+    found: dict[Path, bytes] = {}
     for package in vendored.locked(root):
         try:
-            vendored.unpack(root, package, folder / package.name)
+            for path, content in vendored.contents(root, package).items():
+                found[VENDOR / package.name / path] = content
         except vendored.Missing as missing:
-            shutil.rmtree(folder / package.name, ignore_errors=True)
             progress(f"formulas will be shown as LaTeX source: {missing}")
-            complete = False
-    return complete
+    return found
 
 
 def configure(root: Path, course: Curriculum, maths: bool) -> Path:
     """Write MkDocs' configuration: the template, and what the folders say."""
-    katex = "assets/vendor/katex/katex.min"
+    katex = (VENDOR / "katex" / "katex.min").as_posix()
     made = {
         "docs_dir": str(root / MADE / "docs"),
         "site_dir": str(root / PAGES),
@@ -161,12 +163,18 @@ def navigation(course: Curriculum) -> list[dict[str, object]]:
     return [{"Home": "index.md"}, *phases, {"Aha log": "ahas.md"}]
 
 
+def installed() -> None:
+    """Raise SiteError where MkDocs or its theme is missing."""
+    if importlib.util.find_spec("material") is None or importlib.util.find_spec("mkdocs") is None:
+        raise SiteError(
+            "The site needs MkDocs and its theme: `pip install 'mkdocs<2' mkdocs-material`, then try again."
+        )
+
+
 def mkdocs(config: Path, *arguments: str, progress: Progress) -> None:
     """Run MkDocs; raises SiteError with what it said."""
-    if importlib.util.find_spec("material") is None or importlib.util.find_spec("mkdocs") is None:
-        raise SiteError("The site needs MkDocs and its theme: `pip install 'mkdocs<2' mkdocs-material`, then try again.")
     command = [sys.executable, "-m", "mkdocs", arguments[0], "--quiet", "-f", str(config), *arguments[1:]]
-    made = subprocess.run(command, capture_output=True, text=True, env=environment())
+    made = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
     said = (made.stderr + made.stdout).strip()
     if made.returncode:
         raise SiteError(f"MkDocs refused the pages in {config.parent / 'docs'}:\n{said}")

@@ -8,7 +8,7 @@ import textwrap
 from autograder.bugs.catalogue import Bug, Catalogue, mutated
 from autograder.curriculum import CurriculumError, Exercise
 from autograder.notebook import read
-from autograder.notebook.regions import BEGIN, END
+from autograder.site.answers import bare
 from autograder.site.markdown import box, fence, spoiler, strip
 
 EFFECTS = {"crash": "crashes", "hang": "never ends"}
@@ -64,7 +64,7 @@ def change(exercise: Exercise, bug: Bug) -> str:
     found: list[str] = []
     for old, new in zip(before, after, strict=False):
         if old.source != new.source:
-            found += _hunks(_answer(old.source), _answer(new.source))
+            found += _hunks(bare(old.source).split("\n"), bare(new.source).split("\n"))
     return _dedented(found)
 
 
@@ -74,20 +74,15 @@ def _hunks(old: list[str], new: list[str]) -> list[str]:
     return marked[1:]  # the first hunk needs no mark before it
 
 
-def _answer(source: str) -> list[str]:
-    """The lines of a cell without the delimiters of solutions."""
-    return [line for line in source.split("\n") if BEGIN not in line and END not in line]
-
-
 def _dedented(lines: list[str]) -> str:
     """A diff whose text begins at the margin, after its signs."""
     text = textwrap.dedent("\n".join("" if line == "⋯" else line[1:] for line in lines)).split("\n")
     signs = ["⋯" if line == "⋯" else line[:1] for line in lines]
-    return "\n".join((sign + rest).rstrip() for sign, rest in zip(signs, text, strict=True))
+    return "\n".join(f"{sign} {rest}".rstrip() for sign, rest in zip(signs, text, strict=True))
 
 
 def _signed(sign: str, text: str) -> list[str]:
-    return [sign + line for line in textwrap.dedent(text).strip("\n").split("\n")]
+    return [f"{sign} {line}" for line in textwrap.dedent(text).strip("\n").split("\n")]
 
 
 def _line(text: str) -> str:

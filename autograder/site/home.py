@@ -19,7 +19,7 @@ def page(template: str, course: Curriculum, catalogues: Mapping[str, Catalogue])
     fills = {
         "numbers": numbers(course, catalogues),
         "bugs": "\n\n".join(bugs(course, catalogues)),
-        "map": course_map(course, lambda exercise: place(exercise).as_posix()),
+        "map": box("map", course_map(course, lambda exercise: place(exercise).as_posix())),
     }
     for name, text in fills.items():
         template = template.replace(f"<!-- fathom:{name} -->", text)
@@ -31,7 +31,11 @@ def numbers(course: Curriculum, catalogues: Mapping[str, Catalogue]) -> str:
     parts = sum(len(exercise.parts) for exercise in course.exercises)
     known = sum(len(catalogue.bugs) for catalogue in catalogues.values())
     exercises = len(course.exercises)
-    words = [_count(exercises, "exercise"), _count(parts, "graded part"), f"{_count(known, 'bug')} the grader knows by name"]
+    words = [
+        _count(exercises, "exercise"),
+        _count(parts, "graded part"),
+        f"{_count(known, 'bug')} the grader knows by name",
+    ]
     return strip("facts", words)
 
 
@@ -43,7 +47,9 @@ def bugs(course: Curriculum, catalogues: Mapping[str, Catalogue]) -> Iterator[st
         yield box("gallery", "\n\n".join(cards))
 
 
-def _choices(course: Curriculum, catalogues: Mapping[str, Catalogue]) -> Iterator[tuple[tuple[int, int], Exercise, Bug]]:
+def _choices(
+    course: Curriculum, catalogues: Mapping[str, Catalogue]
+) -> Iterator[tuple[tuple[int, int], Exercise, Bug]]:
     """Each part's first bug that runs without an error, ranked: one of every exercise before a second of any."""
     for exercise in course.exercises:
         found: dict[str, Bug] = {}

@@ -92,7 +92,12 @@ def _lesson(exercise: Exercise, cells: Sequence[Cell], run: Run, figures: str) -
 def check(exercise: Exercise, cells: Sequence[Cell], part: Part) -> str:
     """A part where its check stands: what it is worth and waits for, its hints, one solution."""
     needs = ", ".join(f"[{exercise.part(name).title}](#part-{name})" for name in part.needs)
-    words = [f"**{part.title}**", points(part.points), *([f"after {needs}"] if needs else []), f'`check("{part.name}")`']
+    words = [
+        f"**{part.title}**",
+        points(part.points),
+        f'`check("{part.name}")`',
+        *([f"after {needs}"] if needs else []),
+    ]
     hints = [spoiler("tip", f"Hint {level}", hint) for level, hint in enumerate(part.hints, 1)]
     solution = spoiler("success", "One solution", fence(answer(cells, part.name), "python"))
     return box("part", "\n\n".join([strip("head", words), *hints, solution]), f"part-{part.name}")

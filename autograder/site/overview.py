@@ -40,7 +40,9 @@ def hours(course: Curriculum) -> str:
     every = sum(exercise.hours for exercise in course.exercises)
     core = sum(exercise.hours for exercise in course.exercises if exercise.track == "core")
     count = len(course.exercises)
-    return f"{count} {'exercise' if count == 1 else 'exercises'}, {every:g} hours; the core path takes {core:g} of them."
+    return (
+        f"{count} {'exercise' if count == 1 else 'exercises'}, {every:g} hours; the core path takes {core:g} of them."
+    )
 
 
 def readme_map(course: Curriculum) -> str:

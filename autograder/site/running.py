@@ -23,7 +23,7 @@ from autograder.notebook import Cell, read
 
 KEPT = Path(".fathom", "site", "runs")
 SECONDS = 300  # for one cell; a solved lesson takes 15 altogether
-FORMAT = "2"  # of run.json; part of the hash
+FORMAT = "3"  # of run.json; part of the hash
 
 _PREAMBLE = Path(__file__).with_name("preamble.py")
 _DRAWS = ("torch", "numpy", "matplotlib", "ipykernel")
@@ -101,15 +101,13 @@ def _executed(exercise: Exercise, cells: list[Cell]) -> dict[int, list[dict[str,
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    notebook = nbformat.v4.new_notebook()
-    notebook.cells.append(nbformat.v4.new_code_cell(_PREAMBLE.read_text(encoding="utf-8")))
-    for cell in cells:
-        notebook.cells.append(nbformat.v4.new_code_cell(cell.source, metadata={"tags": cell.metadata.get("tags", [])}))
+    notebook = nbformat.from_dict(_notebook(cells))  # type: ignore[no-untyped-call]
     at = exercise.notebook.parent if exercise.notebook.parent.is_dir() else exercise.root
     try:
         with tempfile.TemporaryDirectory(prefix="fathom-") as sockets:
             place = {"metadata": {"path": str(at)}}
-            client = NotebookClient(notebook, km=_kernel(Path(sockets)), timeout=SECONDS, resources=place)
+            kernels = _kernels(Path(sockets))
+            client = NotebookClient(notebook, kernel_manager_class=kernels, timeout=SECONDS, resources=place)
             client.execute(env=_environment(exercise))
     except CellExecutionError as error:
         raise RunFailed(
@@ -121,17 +119,31 @@ def _executed(exercise: Exercise, cells: list[Cell]) -> dict[int, list[dict[str,
     return {cell.index: made.get("outputs", []) for cell, made in zip(cells, notebook.cells[1:], strict=True)}
 
 
-def _kernel(sockets: Path) -> Any:
-    """A manager of kernels that runs them with this very Python, whatever kernels the machine has registered."""
+def _notebook(cells: Iterable[Cell]) -> dict[str, Any]:
+    """A notebook of the preamble and these cells."""
+    sources = [(_PREAMBLE.read_text(encoding="utf-8"), []), *((c.source, c.metadata.get("tags", [])) for c in cells)]
+    made = [
+        {"cell_type": "code", "id": f"cell-{number}", "source": source, "metadata": {"tags": tags}}
+        | {"execution_count": None, "outputs": []}
+        for number, (source, tags) in enumerate(sources)
+    ]
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": made}
+
+
+def _kernels(sockets: Path) -> type[Any]:
+    """A class of managers whose kernel is this very Python, whatever kernels the machine has registered."""
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
-    manager = AsyncKernelManager(connection_file=str(sockets / "kernel.json"))
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    manager._kernel_spec = KernelSpec(argv=argv, display_name="Python 3", language="python")
-    if os.name == "posix":
-        manager.transport, manager.ip = "ipc", str(sockets / "kernel")  # no ports, and only this user can open them
-    return manager
+    class ThisPython(AsyncKernelManager):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(connection_file=str(sockets / "kernel.json"), **options)
+            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            self._kernel_spec = KernelSpec(argv=argv, display_name="Python 3", language="python")
+            if os.name == "posix":
+                self.transport, self.ip = "ipc", str(sockets / "kernel")  # no ports, and only this user can open them
+
+    return ThisPython
 
 
 def _environment(exercise: Exercise) -> dict[str, str]:

@@ -42,17 +42,17 @@ def locked(root: Path) -> tuple[Package, ...]:
     return tuple(Package(row["name"], row["version"], row["integrity"], tuple(row["files"])) for row in rows)
 
 
-def unpack(root: Path, package: Package, folder: Path) -> None:
-    """Put a package's files into a folder, flat but for their own folders below dist; raises Missing."""
+def contents(root: Path, package: Package) -> dict[Path, bytes]:
+    """A package's files by their paths, without the folder dist that npm packages keep them in; raises Missing."""
+    found: dict[Path, bytes] = {}
     with tarfile.open(fetched(root, package)) as archive:
         for member in archive:
             path = PurePosixPath(member.name)
             wanted = any(path.match(f"package/{pattern}") for pattern in package.files)
             content = archive.extractfile(member) if wanted and member.isfile() and ".." not in path.parts else None
             if content is not None:
-                place = folder.joinpath(*(part for part in path.parts[1:] if part != "dist"))
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(content.read())
+                found[Path(*(part for part in path.parts[1:] if part != "dist"))] = content.read()
+    return found
 
 
 def fetched(root: Path, package: Package) -> Path:
@@ -64,7 +64,9 @@ def fetched(root: Path, package: Package) -> Path:
     found = integrity(kept.read_bytes())
     if found != package.integrity:
         kept.rename(kept.with_suffix(".refused"))
-        raise Missing(f"{kept} is not the {package.name} {package.version} of {LOCK}: its hash is {found}. It was set aside.")
+        raise Missing(
+            f"{kept} is not the {package.name} {package.version} of {LOCK}: its hash is {found}. It was set aside."
+        )
     return kept
 
 
@@ -82,7 +84,9 @@ def _pack(root: Path, package: Package, kept: Path) -> None:
     command = [npm, "pack", name, "--pack-destination", str(kept.parent), "--ignore-scripts", "--silent"]
     environment = {**os.environ, "npm_config_update_notifier": "false", "npm_config_fetch_retries": "1"}
     try:
-        made = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=kept.parent, env=environment)
+        made = subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS, cwd=kept.parent, env=environment, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Missing(f"`npm pack {name}` did not work: {error}. {todo}") from None
     if made.returncode or not kept.is_file():

@@ -140,7 +140,7 @@ plt.show()
 # Any such thing is called a *node*; one that was not computed is a *leaf*.
 
 
-# %%
+# %% nbgrader={"grade_id": "value"}
 class Value:
     """A number that remembers what it was made from.
 
