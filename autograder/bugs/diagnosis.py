@@ -60,7 +60,7 @@ def matches(exercise: Exercise, found: Signatures, part: str, records: Sequence[
     result: list[str] = []
     for origin in candidates(exercise, part):
         for bug in listing.bugs:
-            if bug.part == origin and bug.id in found and explains(by_check(found[bug.id], part), seen):
+            if bug.part == origin and explains(by_check(found.bugs.get(bug.id, ()), part), seen):
                 result.append(bug.id)
     return result
 

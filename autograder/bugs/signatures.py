@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from autograder.bugs.catalogue import Bug, catalogue, mutated
+from autograder.bugs.catalogue import catalogue, mutated
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge.examine import Request
 from autograder.judge.grading import Record
 from autograder.judge.session import Judge, record_from_data, record_to_data
+from autograder.judge.submission import SOLUTIONS
 from autograder.observe import wire
 
-FORMAT = 1
+FORMAT = 2
 
 Signature = tuple[Record, ...]  # every check's record, for one bug
-Signatures = Mapping[str, Signature]  # by the bug's id
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """What a catalogue was seen to do: the records of each bug by its id, and what checks make a worker import."""
+
+    bugs: Mapping[str, Signature]
+    imported: tuple[str, ...] = ()
 
 
 def digest(exercise: Exercise, course: Curriculum) -> str:
@@ -51,7 +59,8 @@ def kept(exercise: Exercise, course: Curriculum) -> Signatures | None:
     """Signatures from the cache, or None where there are none for the present content."""
     try:
         data = wire.decode(place(exercise, course).read_bytes())
-        return {bug: tuple(record_from_data(record) for record in records) for bug, records in data.items()}
+        bugs = {bug: tuple(record_from_data(record) for record in records) for bug, records in data["bugs"].items()}
+        return Signatures(bugs, tuple(data["imported"]))
     except (OSError, wire.WireError, KeyError, TypeError, AttributeError):
         return None
 
@@ -59,7 +68,8 @@ def kept(exercise: Exercise, course: Curriculum) -> Signatures | None:
 def keep(exercise: Exercise, course: Curriculum, signatures: Signatures) -> None:
     """Write signatures to the cache and drop older ones; a disk that refuses only costs time next time."""
     path = place(exercise, course)
-    data = {bug: [record_to_data(record) for record in records] for bug, records in signatures.items()}
+    bugs = {bug: [record_to_data(record) for record in records] for bug, records in signatures.bugs.items()}
+    data = {"bugs": bugs, "imported": list(signatures.imported)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
@@ -72,27 +82,28 @@ def keep(exercise: Exercise, course: Curriculum, signatures: Signatures) -> None
         return
 
 
-def recorded(judge: Judge, exercise: Exercise) -> Iterator[tuple[Bug, Signature]]:
-    """Run every bug of an exercise and yield it with its records as they come."""
+def run_catalogue(judge: Judge, exercise: Exercise) -> Signatures:
+    """Run the reference and every bug of an exercise, and keep what was seen."""
     bugs = catalogue(exercise).bugs
-    requests = [Request(exercise, f"bug {bug.id}", cells=mutated(exercise, bug)) for bug in bugs]
-    for index, graded in judge.grade(requests, keep=True):
-        yield bugs[index], graded.records
+    requests = [Request(exercise, SOLUTIONS)]
+    requests += [Request(exercise, f"bug {bug.id}", cells=mutated(exercise, bug)) for bug in bugs]
+    runs = dict(judge.grade(requests, keep=True))
+    found = Signatures({bug.id: runs[i].records for i, bug in enumerate(bugs, 1)}, runs[0].imported)
+    keep(exercise, judge.curriculum, found)
+    return found
 
 
 def signatures(judge: Judge, exercise: Exercise) -> Signatures:
     """Signatures from the cache, or by running the catalogue once and caching the result."""
-    found = kept(exercise, judge.curriculum)
-    if found is None:
-        runs = dict((bug.id, records) for bug, records in recorded(judge, exercise))
-        found = {bug.id: runs[bug.id] for bug in catalogue(exercise).bugs}
-        keep(exercise, judge.curriculum, found)
-    return found
+    return kept(exercise, judge.curriculum) or run_catalogue(judge, exercise)
+
+
+def preloads(course: Curriculum, exercises: Iterable[Exercise]) -> tuple[str, ...]:
+    """The modules that the checks of these exercises are known to import, so that a zygote can do it ahead."""
+    found = (kept(exercise, course) for exercise in exercises)
+    return tuple(dict.fromkeys(name for signature in found if signature for name in signature.imported))
 
 
 def by_check(records: Sequence[Record], part: str) -> dict[str, Record]:
     """The records of one part by the check's name."""
     return {record.report.name: record for record in records if record.part == part}
-
-
-__all__: Sequence[Any] = ["Signature", "Signatures", "by_check", "keep", "kept", "recorded", "signatures"]

@@ -52,6 +52,7 @@ def grade(
 ) -> list[Report]:
     """Grade every request with one warm judge, bugs named; reports in the order of the requests."""
     from autograder.bugs.diagnosis import Diagnostician
+    from autograder.bugs.signatures import preloads
     from autograder.judge.session import Judge, with_judge
 
     requests = [r for exercise in exercises for r in asked(exercise, parts, submissions)]
@@ -63,7 +64,7 @@ def grade(
         found = dict(doctor.grade(requests, jobs))
         return [found[index].report for index in range(len(requests))]
 
-    return with_judge(course, exercises, body)
+    return with_judge(course, exercises, body, preloads(course, exercises) if len(requests) > 1 else ())
 
 
 def asked(exercise: Exercise, parts: Sequence[str], submissions: Sequence[str]) -> list[Request]:

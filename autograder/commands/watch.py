@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 def run(names: Sequence[str]) -> int:
     """Watch until Ctrl-C."""
+    from autograder.bugs.signatures import preloads
     from autograder.judge.session import JudgeError, with_judge
 
     course = load()
     exercises = chosen(course, names)
     with only_one(course.root):
         try:
-            with_judge(course, exercises, lambda judge: follow(judge, course, exercises))
+            with_judge(course, exercises, lambda judge: follow(judge, course, exercises), preloads(course, exercises))
         except KeyboardInterrupt:
             return 0
         except JudgeError as error:

@@ -103,18 +103,21 @@ class Writer:
         name = secrets.token_hex(8)
         line = encode(event, name, last_id(end), time.time() if now is None else now)
         data = b"\n" + line if end and not end.endswith(b"\n") else line
-        if os.write(self.fd, data) != len(data):
+        try:
+            if os.write(self.fd, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            flush(self.fd)
+        except OSError:
             self.take_back(size, len(data))
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        flush(self.fd)
+            raise
         if size == 0:
             flush_folder(self.path.parent)
         return name
 
     def take_back(self, size: int, most: int) -> None:
-        """Remove what a full disk let through of our own line, if nobody wrote after it."""
+        """Remove what a failing disk let through of our own line, if nobody wrote after it."""
         with contextlib.suppress(OSError):
-            if size < os.fstat(self.fd).st_size < size + most:
+            if size < os.fstat(self.fd).st_size <= size + most:
                 os.ftruncate(self.fd, size)
 
     def newest(self, text: str) -> Iterator[Event]:
@@ -170,7 +173,7 @@ def last_id(end: bytes) -> str:
     """The id on the last whole line; "" where there is none."""
     for line in reversed(end.split(b"\n")):
         found = ID.match(line)
-        if found and line.endswith(b"}"):
+        if found and line.rstrip().endswith(b"}"):
             return found[1].decode("ascii", "replace")
     return ""
 

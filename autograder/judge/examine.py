@@ -12,7 +12,7 @@ import pytest
 
 from autograder.curriculum import Curriculum, Exercise, Part
 from autograder.judge.dependency import observed
-from autograder.judge.grading import Grading, Record
+from autograder.judge.grading import Grading, JudgeError, Record
 from autograder.judge.observation import Observation
 from autograder.judge.plugin import GRADING, RECORDS, RUN_SEED, SEED, part_of
 from autograder.judge.report import Outcome, PartReport, Report, worst
@@ -47,10 +47,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Graded:
-    """A report, with the records behind it."""
+    """A report, with the records behind it, and the modules that its checks made a worker load."""
 
     report: Report
     records: tuple[Record, ...] = ()
+    imported: tuple[str, ...] = ()
 
 
 def examine(
@@ -79,9 +80,9 @@ def examine(
                 parts.append(report_part(part, submission, seen, named))
     finally:
         grading.retire()
-    notes = (*submission.definitions.spoiled, *submission.definitions.notes)
+    notes = (*submission.definitions.spoiled, *submission.definitions.notes, *grading.problems)
     report = Report(request.path, exercise.name, tuple(parts), None, time.perf_counter() - began, notes)
-    return Graded(report, tuple(records))
+    return Graded(report, tuple(records), tuple(grading.imported))
 
 
 def run_part(part: Part, submission: Submission, items: Items, grading: Grading, seed: int) -> list[Record]:
@@ -118,11 +119,12 @@ def report_part(part: Part, submission: Submission, records: Sequence[Record], n
     if outcome is not None:
         return PartReport(part.name, outcome[0], part.points, outcome[1])
     if not records:
-        raise LookupError(f"no check belongs to part {part.name}")
+        raise JudgeError(f"no check belongs to part {part.name}; write one, under @part({part.name!r})")
     seen = worst(record.outcome for record in records)
     checks = tuple(record.report for record in records)
-    first = next((check for check in checks if check.outcome == seen), checks[0])
-    message = " ".join(dict.fromkeys(name.message for name in named)) or ("" if seen == "passed" else first.message)
+    alike = [check for check in checks if check.outcome == seen]
+    first = next((check for check in alike if check.message), alike[0])  # a check that passes may have to say something
+    message = " ".join(dict.fromkeys(name.message for name in named)) or first.message
     return PartReport(part.name, seen, part.points, message, checks, tuple(name.bug for name in named))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autograder.judge.compare import Mismatch, compare, raises
@@ -34,11 +34,15 @@ class Record:
     report: CheckReport
     part: str
     comparisons: tuple[Comparison, ...] = ()
-    raised: str = ""
+    raised: str = ""  # what ended it before its end: an exception's type, else the sentence about it
 
     @property
     def outcome(self) -> Outcome:
         return self.report.outcome
+
+
+class JudgeError(RuntimeError):
+    """The judge itself could not do its work: checks that do not collect, a check that broke, a zygote that is gone."""
 
 
 class Stopped(BaseException):
@@ -66,7 +70,10 @@ class Grading:
         self.worker: Worker | None = None
         self.asked = 0  # observations the present worker has answered
         self.kills = 0
+        self.imported: dict[str, None] = {}  # modules that observations made a worker load
         self.confirmed = False  # whether this part has failed in a fresh worker
+        self.problems: tuple[str, ...] = ()  # a sentence for each definition that could not be run
+        self.hopeless: Answer | None = None  # to every observation, once the definitions themselves went wrong
 
     def begin_part(self) -> None:
         """Forget the kills and the confirmed failure of the part before."""
@@ -75,18 +82,25 @@ class Grading:
 
     def ask(self, what: Observation, args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float) -> Answer:
         """Run an observation in the present worker, or in a new one where there is none."""
+        if self.hopeless is not None:
+            return self.hopeless
         if self.kills >= KILLS:
             return Answer("late", message=f"not run: {KILLS} workers of this part had to be stopped")
         if self.worker is None:
             self.worker, self.asked = self.zygote.worker(), 0
             loaded = self.worker.load(self.statements, self.carried, self.scratch)
             if loaded.kind != "value":
-                return self.settle(loaded)
+                self.retire()
+                self.hopeless = replace(loaded, message=f"while the definitions were run: {loaded.message}")
+                return self.hopeless
+            told = loaded.value if isinstance(loaded.value, list) else []
+            self.problems = tuple(f"not run: {sentence}" for sentence in told if isinstance(sentence, str))
         self.asked += 1
         return self.settle(self.worker.observe(what.source, what.name, args, kwargs, seconds))
 
     def settle(self, answer: Answer) -> Answer:
         """Let go of a worker that did not answer."""
+        self.imported.update(dict.fromkeys(answer.imported))
         if answer.kind in ("late", "died"):
             self.retire()
             self.kills += answer.kind == "late"
@@ -165,7 +179,7 @@ class Check:
             raise Stopped("not_started", "", answer)
         if may_raise:
             return answer.raised
-        raise Stopped("crashed", f"{answer.raised.type}: {answer.raised.message}", answer)
+        raise Stopped("crashed", answer.raised.said, answer)
 
     def expect(
         self,
@@ -180,7 +194,7 @@ class Check:
         """Compare what was seen with what an oracle says; record the result and go on."""
         self.open = 0
         if isinstance(got, Raised) and not isinstance(want, raises):
-            raise Stopped("crashed", f"{got.type}: {got.message}", Answer("raised", raised=got))
+            raise Stopped("crashed", got.said, Answer("raised", raised=got))
         mismatch = compare(got, want, rtol=rtol, atol=atol, dtype=dtype)
         self.comparisons.append(Comparison(got, mismatch is None, rtol, atol))
         if mismatch is not None:
@@ -204,14 +218,15 @@ class Check:
 
     def stopped(self, name: str, part: str, stop: Stopped) -> Record:
         """The record of a check that could not go on."""
-        raised = stop.answer.raised if stop.answer else None
+        answer = stop.answer or Answer("raised")
+        raised = answer.raised
         message = stop.message
         if stop.outcome == "not_started" and raised is not None:
-            waits = stop.message and stop.message != part
-            message = f"waits for {stop.message}" if waits else raised.message or "still to be written"
+            own = f"`{answer.function}` still raises {raised.said}" if message else raised.message
+            message = f"waits for {message}" if message not in ("", part) else own
         where = raised.where if raised else ""
         report = CheckReport(name, stop.outcome, message=message, where=where, printed=self.printed)
-        return Record(report, part, tuple(self.comparisons), raised.type if raised else "")
+        return Record(report, part, tuple(self.comparisons), raised.type if raised else stop.message)
 
 
 class UnjudgedCheck(AssertionError):

@@ -15,6 +15,7 @@ import pytest
 
 from autograder.judge.grading import Check, Grading, Record, Stopped, UnjudgedCheck
 from autograder.judge.report import CheckReport
+from autograder.observe.client import ZygoteLost
 
 SEED = 0
 RECORDS = pytest.StashKey[list[Record]]()
@@ -38,7 +39,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse a check that names no part."""
     for item in items:
         if is_check(item) and part_of(item) is None:
-            raise pytest.UsageError(f"{item.nodeid} has no @part(…): a check belongs to a part of its exercise")
+            raise pytest.UsageError(partless(item))
+
+
+def partless(item: pytest.Item) -> str:
+    """What is wrong with a check that names no part."""
+    return f"{place(item)} has no @part(…): a check belongs to a part of its exercise"
+
+
+def place(item: pytest.Item) -> str:
+    """Where a check is written: file, line and name."""
+    file, line, name = item.reportinfo()
+    return f"{file}:{(line or 0) + 1}: check {name}"
 
 
 def is_check(item: pytest.Item) -> bool:
@@ -139,7 +151,7 @@ def run(item: pytest.Function, grading: Grading) -> Record:
         slot.check = recorder
         try:
             item.obj(**arguments)
-        except (Stopped, UnjudgedCheck):
+        except (Stopped, UnjudgedCheck, ZygoteLost):
             raise
         except Exception as error:
             if not recorder.observed:

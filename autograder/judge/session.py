@@ -22,11 +22,11 @@ import pytest
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge import plugin
 from autograder.judge.examine import Diagnose, Graded, Items, Request, by_part, examine
-from autograder.judge.grading import Comparison, Record
+from autograder.judge.grading import Comparison, JudgeError, Record, UnjudgedCheck
 from autograder.judge.report import CheckReport, Report, from_data, to_data
 from autograder.judge.submission import reference
 from autograder.observe import wire
-from autograder.observe.client import Zygote
+from autograder.observe.client import Zygote, ZygoteLost
 from autograder.observe.zygote import PR_SET_PDEATHSIG, prctl
 
 T = TypeVar("T")
@@ -38,16 +38,15 @@ unittest unraisableexception warnings capture
 """.split()
 
 
-class JudgeError(RuntimeError):
-    """The judge itself could not do its work: checks that do not collect, or a check that broke."""
-
-
-def with_judge(curriculum: Curriculum, exercises: Sequence[Exercise], body: Callable[[Judge], T]) -> T:
+def with_judge(
+    curriculum: Curriculum, exercises: Sequence[Exercise], body: Callable[[Judge], T], preload: Sequence[str] = ()
+) -> T:
     """Start a zygote, collect the exercises' checks, and call `body` with the judge over them.
 
+    `preload` names modules that the zygote imports ahead, so that no worker has to.
     Raises JudgeError where checks cannot be collected, and whatever `body` raises.
     """
-    with Zygote() as zygote:
+    with Zygote(preload=preload) as zygote:
         loop = Loop(curriculum, exercises, zygote, body)
         arguments = ["--disable-plugin-autoload", "-c", os.devnull, f"--rootdir={curriculum.root}"]
         for name in LEAN:
@@ -72,9 +71,26 @@ class Loop:
         if report.failed:
             self.errors.append(report.longreprtext)
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            raise JudgeError(f"the check {report.nodeid} broke:\n{report.longreprtext}")
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        self.errors += [plugin.partless(item) for item in items if plugin.part_of(item) is None]
+        items[:] = [item for item in items if plugin.part_of(item) is not None]
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.raised = excinfo.value
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
+        if call.excinfo is not None:
+            raise JudgeError(self.broken(item, call.excinfo)) from call.excinfo.value
+
+    def broken(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+        """Why a check could give no verdict."""
+        if isinstance(excinfo.value, ZygoteLost):
+            return str(excinfo.value)
+        if isinstance(excinfo.value, UnjudgedCheck):
+            return f"{plugin.place(item)}: {excinfo.value}"
+        return f"{plugin.place(item)} broke:\n{item.repr_failure(excinfo)}"
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.ran = True
@@ -174,9 +190,12 @@ class Judge:
                 wire.send(theirs, self.answer(requests[wire.receive(theirs)], diagnose, keep))
         except wire.Closed:
             pass
+        except JudgeError as error:
+            with contextlib.suppress(BaseException):
+                wire.send(theirs, {"broken": str(error)})
         except BaseException:
             with contextlib.suppress(BaseException):
-                wire.send(theirs, {"broken": traceback.format_exc()})
+                wire.send(theirs, {"broken": f"the judge broke:\n{traceback.format_exc()}"})
         finally:
             os._exit(0)
 
@@ -187,6 +206,7 @@ class Judge:
         return {
             "report": to_data(graded.report),
             "records": [record_to_data(record) for record in graded.records] if keep else [],
+            "imported": list(graded.imported) if keep else [],
         }
 
 
@@ -212,8 +232,9 @@ class Child:
             message = f"grading {request.path} ended without a result; the file may be too large or too deeply nested"
             return Graded(Report(request.path, request.exercise.name, error=message)), False
         if "broken" in data:
-            raise JudgeError(f"grading {request.path} broke:\n{data['broken']}")
-        return Graded(from_data(data["report"]), tuple(record_from_data(record) for record in data["records"])), True
+            raise JudgeError(f"{request.path} could not be graded: {data['broken']}")
+        records = tuple(record_from_data(record) for record in data["records"])
+        return Graded(from_data(data["report"]), records, tuple(data["imported"])), True
 
     def end(self) -> None:
         """Kill and reap it."""

@@ -84,6 +84,7 @@ def main() -> None:
     """Serve one exercise until the socket closes."""
     from autograder import curriculum
     from autograder.bugs.diagnosis import Diagnostician
+    from autograder.bugs.signatures import preloads
     from autograder.judge.session import Judge, with_judge
 
     sock = socket.socket(fileno=os.dup(0))
@@ -100,7 +101,7 @@ def main() -> None:
             except wire.Closed:
                 return
 
-    with_judge(course, [exercise], body)
+    with_judge(course, [exercise], body, preloads(course, [exercise]))
 
 
 def answer(doctor: Any, exercise: Any, request: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def update(mine: Json, fresh: Json) -> tuple[Json, list[str]]:
     for index, cell in enumerate(new):
         merge.bring(old[pairs[index]] if index in pairs else None, cell)
         merge.cells += behind.get(index, [])
-    _give_ids(merge.cells)
+    _give_ids(merge.cells, new)
     taken = [pairs[index] for index in sorted(pairs)]
     if taken != sorted(taken):
         merge.changes.append("put the lesson's cells back in their order")
@@ -141,7 +141,10 @@ def _own_cells(
             continue
         if ours_once:
             merge.changes.append(f"kept your {_name(cell)}, which the lesson no longer has")
-        behind.setdefault(position, []).append(_as_own(cell) if ours_once else copy.deepcopy(cell))
+        kept = _as_own(cell) if ours_once else copy.deepcopy(cell)
+        if kept.get("id") in known:  # this id is that of a cell of the lesson
+            kept.pop("id")
+        behind.setdefault(position, []).append(kept)
     return behind
 
 
@@ -177,17 +180,15 @@ def _as_own(old: Json) -> Json:
     return cell
 
 
-def _give_ids(cells: Sequence[Json]) -> None:
-    """Give an id to every cell without a usable one, and a new one to the second of two that share theirs."""
-    ours = {cell["id"] for cell in cells if recorded(cell) and _name(cell) == cell.get("id")}
+def _give_ids(cells: Sequence[Json], fresh: Sequence[Json]) -> None:
+    """Give an id to every cell without a usable one, and a new one to a cell whose id another has first."""
+    ours = {cell["id"] for cell in fresh}
     seen: set[str] = set()
     for cell in cells:
         name = cell.get("id")
-        usable = isinstance(name, str) and _ID.fullmatch(name) and name not in seen
-        if not usable or (name in ours and _name(cell) != name):
-            name = next(_new_ids(_text(cell), seen | ours))
-            cell["id"] = name
-        seen.add(str(name))
+        if not isinstance(name, str) or not _ID.fullmatch(name) or name in seen:
+            name = cell["id"] = next(_new_ids(_text(cell), seen | ours))
+        seen.add(name)
 
 
 def _new_ids(source: str, taken: set[str]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from autograder.observe.zygote import MARK
 
 START_SECONDS = 120.0  # for a zygote that is still importing torch, from a slow disk
 LOAD_SECONDS = 20.0  # for a submission's definitions, what they import included
+COMMAND = (sys.executable, "-m", "autograder.observe.zygote")
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,19 @@ class Answer:
     function: str = ""
     message: str = ""
     printed: str = ""
+    imported: tuple[str, ...] = ()  # modules that were not loaded before
 
 
 class Zygote:
     """A warm process that forks workers; it and they end when this object is closed or its process dies."""
 
-    def __init__(self, command: Sequence[str] | None = None) -> None:
+    def __init__(self, command: Sequence[str] = COMMAND, preload: Sequence[str] = ()) -> None:
+        """`preload` names modules that the zygote imports ahead, so that no worker has to."""
         self.control, theirs = socket.socketpair()
         self.mark = uuid.uuid4().hex
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", MARK: self.mark}
         self.process = subprocess.Popen(
-            command or [sys.executable, "-m", "autograder.observe.zygote"],
+            [*command, *preload],
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             env=environment,
@@ -165,11 +168,13 @@ class Worker:
             raise ZygoteLost from error
 
     def send(self, request: dict[str, Any], deadline: float) -> None:
-        """Send a request; one that cannot travel is the check's fault, not the learner's."""
+        """Send a request; an observation that cannot travel is the check's fault, not the learner's."""
         try:
             wire.send(self.sock, request, deadline=deadline)
         except wire.WireError as error:
-            raise ValueError(f"what the check hands to its observation cannot be sent: {error}") from error
+            if request["do"] == "observe":
+                raise ValueError(f"what the check hands to its observation cannot be sent: {error}") from error
+            raise
 
     def read(self, reply: Any) -> Answer:
         """Turn a decoded reply into an answer, trusting nothing about its form."""
@@ -177,15 +182,16 @@ class Worker:
             raise wire.WireError("it answers another question")
         printed = reply.get("printed")
         printed = printed if isinstance(printed, str) else ""
+        imported = reply.get("imported")
+        imported = tuple(name for name in imported if isinstance(name, str)) if isinstance(imported, list) else ()
         if "raised" in reply:
-            raised = reply["raised"]
-            if not isinstance(raised, dict) or not all(isinstance(text, str) for text in raised.values()):
+            told, function = reply["raised"], reply.get("function")
+            if not isinstance(told, wire.Raised) or not isinstance(function, str):
                 raise wire.WireError("its exception is not described in words")
-            words = wire.Raised(raised.get("type", ""), raised.get("message", ""), raised.get("where", ""))
-            return Answer("raised", raised=words, function=raised.get("function", ""), printed=printed)
+            return Answer("raised", raised=told, function=function, printed=printed)
         if "value" not in reply:
             raise wire.WireError("it has no value")
-        return Answer("value", value=reply["value"], printed=printed)
+        return Answer("value", value=reply["value"], printed=printed, imported=imported)
 
     def last_words(self) -> str:
         """How the process ended, as the zygote tells it on the leash; raises ZygoteLost where nobody is left to tell."""

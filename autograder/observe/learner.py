@@ -8,10 +8,14 @@ import sys
 import traceback
 import types
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from autograder.method import method
+from autograder.observe import limits
+from autograder.observe.plain import Raised, raised
 
+MESSAGE = 500  # characters of an exception's message that are shown
 FILE = re.compile(r"<(?P<cell>.*) #(?P<index>\d+)>")
 
 
@@ -75,33 +79,34 @@ class Submission:
             try:
                 run(statement, index, self.module)
             except BaseException as error:  # learner code may raise anything, SystemExit included
-                what = self.describe(error)
-                sentence = f"{what['type']}: {what['message']}" + (f" ({what['where']})" if what["where"] else "")
+                what, _ = self.describe(error)
+                sentence = what.said + (f" ({what.where})" if what.where else "")
                 self.broken.update(dict.fromkeys(statement["names"], sentence))
                 problems.append(sentence)
         return problems
 
-    def describe(self, error: BaseException) -> dict[str, str]:
-        """Type, message, place and innermost graded function of an exception, as plain text."""
+    def describe(self, error: BaseException) -> tuple[Raised, str]:
+        """An exception in words, and the innermost graded function that it came from."""
         where, function = self.place(error)
-        return {"type": type(error).__name__, "message": self.message(error), "where": where, "function": function}
+        own = raised(error, where)
+        return replace(own, message=self.message(error, own.message)[:MESSAGE]), function
 
-    def message(self, error: BaseException) -> str:
+    def message(self, error: BaseException, own: str) -> str:
         """The exception's own words, or better ones where we know the cause."""
-        if isinstance(error, NameError) and error.name and error.name in self.scratch:
-            return f"`{error.name}` is made in a scratch cell ({self.scratch[error.name]}); pass it in"
-        if isinstance(error, NameError) and error.name and error.name in self.broken:
-            return f"`{error.name}` could not be defined: {self.broken[error.name]}"
+        if isinstance(error, NameError) and isinstance(error.name, str):
+            if error.name in self.scratch:
+                return f"`{error.name}` is made in a scratch cell ({self.scratch[error.name]}); pass it in"
+            if error.name in self.broken:
+                return f"`{error.name}` could not be defined: {self.broken[error.name]}"
         if isinstance(error, EOFError):
             return "input() waits for someone to type, and nobody does here; take the value as an argument"
         if isinstance(error, SystemExit):
-            return f"the code asked Python to exit (status {str(error.code)[:40]})"
+            return f"the code asked Python to exit (status {own[:40]})"
         if isinstance(error, RecursionError):
             return "the calls nest too deep; a loop with a list of its own needs no recursion"
-        try:
-            return str(error)[:500]
-        except BaseException:
-            return "(its message could not be read)"
+        if isinstance(error, MemoryError) or "can't allocate memory" in own:
+            return f"it asked for more memory than a check may use ({limits.MEMORY // limits.GIB} GiB)"
+        return own
 
     def place(self, error: BaseException) -> tuple[str, str]:
         """Cell, line and text of the innermost frame in the submission, and the graded name it belongs to."""
@@ -110,7 +115,8 @@ class Submission:
             match = FILE.fullmatch(frame.f_code.co_filename)
             if match is None or frame.f_globals is not self.module.__dict__:
                 continue
-            names = self.statements[int(match["index"])]["names"]
+            index = int(match["index"][:9])
+            names = self.statements[index]["names"] if index < len(self.statements) else ()
             inside = frame.f_code.co_qualname.split(".<locals>")[0]
             function = names[0] if names and "." in names[0] else inside
             text = linecache.getline(frame.f_code.co_filename, line).strip()

@@ -32,6 +32,11 @@ class Raised:
     where: str = ""
     bases: tuple[str, ...] = ()
 
+    @property
+    def said(self) -> str:
+        """Type and message, as Python prints them."""
+        return f"{self.type}: {self.message}" if self.message else self.type
+
 
 @dataclass(frozen=True)
 class Opaque:

@@ -40,13 +40,14 @@ def serve(sock: socket.socket, submission: Submission, printed: limits.Printed) 
             request = wire.receive(sock, None)
         except wire.Closed:
             return
-        reply = answer(submission, request)
-        reply["n"] = request["n"]
-        reply["printed"] = printed.take()
+        known = len(sys.modules)
+        reply = answer(submission, request) | {"n": request["n"], "printed": printed.take()}
+        reply["imported"] = list(sys.modules)[known:]
         try:
             wire.send(sock, reply)
         except wire.WireError as error:
-            wire.send(sock, {"n": request["n"], "raised": {"type": "WireError", "message": str(error), "where": ""}})
+            told = wire.Raised("WireError", f"what came back cannot be compared. {error}")
+            wire.send(sock, {"n": request["n"], "raised": told, "function": ""})
 
 
 def answer(submission: Submission, request: dict[str, Any]) -> dict[str, Any]:
@@ -56,15 +57,10 @@ def answer(submission: Submission, request: dict[str, Any]) -> dict[str, Any]:
         if request["do"] == "load":
             return {"value": submission.load(request["statements"], request["carried"], request["scratch"])}
         run = observation(request["source"], request["name"])
-        return {"value": plain(run(submission.learner, *request["args"], **request["kwargs"]))}
+        return {"value": run(submission.learner, *request["args"], **request["kwargs"])}
     except BaseException as error:  # SystemExit and KeyboardInterrupt too: learner code may raise anything
-        return {"raised": submission.describe(error)}
-
-
-def plain(value: Any) -> Any:
-    """Encode now, while an error in doing so still counts as the observation's own."""
-    wire.encode(value)
-    return value
+        told, function = submission.describe(error)
+        return {"raised": told, "function": function}
 
 
 _observations: dict[str, Callable[..., Any]] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib
 import os
 import selectors
 import shutil
@@ -18,6 +19,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import NoReturn
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -30,11 +32,15 @@ def prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def warm_up() -> None:
+def warm_up(preload: Sequence[str]) -> None:
     """Import what learners' code needs, and settle torch before anything is forked."""
     import torch
 
     import autograder.observe.worker  # noqa: F401
+
+    for name in preload:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
     # A parent that once ran a parallel operation deadlocks the threads of every child it forks.
     torch.set_num_threads(1)
@@ -198,7 +204,7 @@ def main() -> NoReturn:
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    warm_up()
+    warm_up(sys.argv[1:])
     Zygote(control).run()
     os._exit(0)  # taking torch down in good order costs a third of a second, and nobody needs it
 

@@ -122,9 +122,9 @@ def _executed(exercise: Exercise, cells: list[Cell]) -> dict[int, list[dict[str,
 def _notebook(cells: Iterable[Cell]) -> dict[str, Any]:
     """A notebook of the preamble and these cells."""
     sources = [(_PREAMBLE.read_text(encoding="utf-8"), []), *((c.source, c.metadata.get("tags", [])) for c in cells)]
+    fixed = {"cell_type": "code", "execution_count": None}
     made = [
-        {"cell_type": "code", "id": f"cell-{number}", "source": source, "metadata": {"tags": tags}}
-        | {"execution_count": None, "outputs": []}
+        {**fixed, "id": f"cell-{number}", "source": source, "metadata": {"tags": tags}, "outputs": []}
         for number, (source, tags) in enumerate(sources)
     ]
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": made}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autograder.bugs.signatures import preloads
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge.session import Judge, with_judge
 from autograder.verify.lint import lint
@@ -25,7 +26,7 @@ def prove_all(course: Curriculum, exercises: Sequence[Exercise], notebooks: bool
             proof.findings += lint(exercise, counts)
         return proofs
 
-    proofs = with_judge(course, exercises, body)
+    proofs = with_judge(course, exercises, body, preloads(course, exercises))
     if notebooks:
         from autograder.verify.execution import troubles
 

@@ -8,6 +8,7 @@ import re
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from autograder.bugs.catalogue import catalogue
 from autograder.bugs.rewrite import regions
@@ -20,6 +21,8 @@ FILES = {"exercise.py", "parts.toml", "bugs.toml", "variants.toml"}
 PARTS, CHECKS, HINTS, VARIANTS = 4, 2, 3, 2
 BUGS = {"phase1_foundations": 8}
 BUGS_ELSEWHERE = 6
+
+Json = dict[str, Any]
 
 
 def lint(exercise: Exercise, checks: dict[str, int]) -> list[str]:
@@ -111,15 +114,25 @@ def stale(exercise: Exercise) -> Iterator[str]:
     fresh = {cell["id"]: cell for cell in build(exercise)["cells"]}
     mine = {cell.get("id"): cell for cell in notebook_cells(place)}
     for name, cell in fresh.items():
-        old = mine.get(name)
-        stamp = cell["metadata"].get("fathom", {}).get("source")
-        if old is None:
-            yield f"{place} lacks the cell {name}; run `fathom update {exercise.name}`"
-        elif old.get("metadata", {}).get("fathom", {}).get("source") != stamp:
-            yield f"{place}: cell {name} is not what the build makes; run `fathom update {exercise.name}`"
+        trouble = trouble_of(cell, mine.get(name))
+        if trouble:
+            yield f"{place}: cell {name} {trouble}; run `fathom update {exercise.name}`"
 
 
-def notebook_cells(place: Path) -> list[dict]:  # type: ignore[type-arg]
+def trouble_of(fresh: Json, old: Json | None) -> str | None:
+    """What is wrong with a cell on disk, or None; what a learner wrote in a cell that is theirs to write in is not."""
+    if old is None:
+        return "is missing"
+    metadata = old.get("metadata", {})
+    if metadata.get("fathom", {}).get("source") != fresh["metadata"].get("fathom", {}).get("source"):
+        return "is not what the build makes"
+    locked = fresh["metadata"].get("nbgrader", {}).get("locked", False)
+    if locked and "".join(old.get("source", "")) != "".join(fresh["source"]):
+        return "is locked and was changed"
+    return None
+
+
+def notebook_cells(place: Path) -> list[Json]:
     """A notebook's cells, as they lie on disk."""
     cells = json.loads(place.read_text(encoding="utf-8")).get("cells", [])
     return [cell for cell in cells if isinstance(cell, dict)]

@@ -98,7 +98,8 @@ def listed(exercise: Exercise, proof: Proof) -> Iterator[Trial]:
 def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof: Proof, judge: Judge) -> None:
     """Fill in the counts and findings of one exercise."""
     runs = {t.entry.id: g.records for t, g in results if t.kind == "bug" and t.entry is not None}
-    found: Signatures = runs
+    imported = next((g.imported for t, g in results if t.kind == "reference"), ())
+    found = Signatures(runs, imported)
     proof.checks = sum(len(checks) for checks in judge.items[exercise.name].values())
     for trial, graded in results:
         if graded.report.error is not None:
@@ -118,7 +119,7 @@ def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof:
             proof.other_words += 1
             conclude_bug(exercise, catalogue(exercise).bug(trial.entry.bug), trial.entry, graded, found, proof)
     if not proof.findings and runs:
-        keep(exercise, judge.curriculum, {bug.id: runs[bug.id] for bug in catalogue(exercise).bugs})
+        keep(exercise, judge.curriculum, found)
 
 
 def conclude_bug(

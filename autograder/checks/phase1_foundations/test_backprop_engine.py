@@ -118,17 +118,21 @@ def measured_slopes(learner, coefficients, power, point, *h):
 
 @observation
 def disagreement(learner, kind, point, *h):
-    def cubes(xs):
-        first, *rest = (x * x * x for x in xs)
-        for cube in rest:
-            first = first + cube
+    def cubes(xs, lean=0.0):
+        first, *rest = (x * x * x + x * lean for x in xs)
+        for term in rest:
+            first = first + term
         return first
+
+    def leaning_cubes(xs):
+        return cubes(xs, -9.0)
 
     def cut(xs):
         return learner.Value(xs[0].data) * xs[1] + xs[2] * xs[1]
 
+    f = {"cubes": cubes, "leaning cubes": leaning_cubes, "cut": cut}[kind]
     given = list(point)
-    return {"disagreement": learner.gradient_check({"cubes": cubes, "cut": cut}[kind], given, *h), "point": given}
+    return {"disagreement": learner.gradient_check(f, given, *h), "point": given}
 
 
 @part("numeric_gradient")
@@ -363,10 +367,13 @@ def test_a_small_network_agrees_with_torch(observe, expect, rng):
 def test_the_disagreement_of_cubes_is_known(observe, expect, rng):
     x, h = numbers(rng, 3, 0.7, 1.5), float(rng.uniform(0.3, 0.5))
     x[1] /= 4
-    got = observe(disagreement, "cubes", x, h)
-    want = max(h**2 / max(1.0, 3 * y**2 + h**2) for y in x)
-    message = "On a cube the engine says 3x² and the nudge 3x² + h². What is the largest disagreement over the inputs?"
-    expect(got, {"disagreement": want, "point": x}, message)
+    message = (
+        "On x³ the engine says 3x² and two-sided nudges 3x² + h². What is the largest disagreement over the inputs?"
+    )
+    for kind, lean in (("cubes", 0), ("leaning cubes", -9)):
+        got = observe(disagreement, kind, x, h)
+        pairs = [(abs(3 * y**2 + lean), abs(3 * y**2 + lean + h**2)) for y in x]
+        expect(got, {"disagreement": max(h**2 / max(1, *pair) for pair in pairs), "point": x}, message)
 
 
 @part("gradient_check")

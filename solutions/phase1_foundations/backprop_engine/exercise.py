@@ -46,6 +46,7 @@
 # Below a stub, `check("…")` gives the verdict on your code, and `hint("…")` a nudge: three levels, one more each time.
 
 # %%
+import gc
 import math
 import random
 import time
@@ -53,9 +54,12 @@ from unittest.mock import patch
 
 import matplotlib.pyplot as plt
 
-from autograder import aha, check, hint, look, method
+from autograder import aha, check, hint, method
 
-INK, BLUE, ORANGE, GREEN = look()
+INK, BLUE, ORANGE, GREEN = "#7a7a7a", "#3b82c4", "#d9622b", "#2e9e73"  # readable on white, on black and in print
+plt.rcParams.update(dict.fromkeys(["figure.facecolor", "axes.facecolor"], "none"))
+plt.rcParams.update(dict.fromkeys(["text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"], INK))
+plt.rcParams.update(dict.fromkeys(["axes.spines.top", "axes.spines.right", "legend.frameon"], False))
 
 # %% [markdown]
 # ## A slope is a measured nudge
@@ -883,10 +887,12 @@ with patch.object(Value, "__mul__", overwriting_mul):
 def best_of(work, repeats=5):
     """Shortest of a few timings of work(), in seconds."""
     timings = []
+    gc.disable()  # its pauses would be timed as well
     for _ in range(repeats):
         start = time.perf_counter()
         work()
         timings.append(time.perf_counter() - start)
+    gc.enable()
     return min(timings)
 
 
@@ -952,4 +958,6 @@ print(f"one loss over {len(points)} points keeps {len(behind)} nodes alive; loss
 # down all the same; only nudging the inputs gave it away."
 
 # %%
-aha("")
+mine = ""
+if mine:
+    aha(mine)

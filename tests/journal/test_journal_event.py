@@ -1,0 +1,148 @@
+"""A line of the log: what is written reads back, what is broken is named, and the short cut of `decode` changes nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograder.journal.event import BrokenLine, Event, decode, encode, whole
+
+quick = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+ATTEMPT = {
+    "digest": "d1",
+    "seconds": 0.06,
+    "kind": "attempt",
+    "exercise": "bigram_lm",
+    "source": "watch",
+    "points": 2,
+    "out_of": 4,
+    "parts": {"nll": "passed", "counts": "failed"},
+    "bugs": {"counts": "transposed"},
+}
+KINDS = [
+    ATTEMPT,
+    {"kind": "hint", "exercise": "bigram_lm", "part": "nll", "level": 2},
+    {"kind": "aha", "file": "2026-01-05-general-aha-123456.md"},
+    {"kind": "session", "minutes": 30.0},
+    {"kind": "drill", "exercise": "bigram_lm", "seconds": 71.5, "solved": True},
+]
+
+
+def line_of(event: dict[str, object], at: float = 1772625600.0) -> str:
+    return encode(event, "0123456789abcdef", "fedcba9876543210", at).decode("ascii")
+
+
+def read(line: str) -> Event | str:
+    try:
+        return decode(line, {})
+    except BrokenLine as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("event", KINDS, ids=lambda event: event["kind"])
+def test_every_kind_reads_back(event):
+    got = decode(line_of(event), {})
+    assert (got.id, got.after, got.at) == ("0123456789abcdef", "fedcba9876543210", 1772625600.0)
+    back = {**got.said, **{key: value for key, value in (("digest", got.digest), ("seconds", got.seconds)) if value}}
+    assert back == event
+
+
+def test_a_line_is_one_line_of_ascii_json_whatever_the_names_are():
+    event = {"kind": "hint", "exercise": "é\u2028\r\n\x00", "part": "\ud800🙂", "level": 1}
+    line = line_of(event)
+    assert line.isascii()
+    assert line.count("\n") == 1
+    assert json.loads(line)["part"] == decode(line, {}).said["part"] == "\ud800🙂"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"parts": {"nll": "brilliant"}}, "has impossible parts"),
+        ({"parts": {"nll": ["passed"]}}, "has impossible parts"),
+        ({"bugs": {"nll": None}}, "has impossible bugs"),
+        ({"points": -1}, "has impossible points"),
+        ({"seconds": True}, "has impossible seconds"),
+        ({"digest": ""}, "has no digest"),
+        ({"exercise": 3}, "has an impossible exercise"),
+        ({"kind": None}, "has no kind"),
+        ({"v": 0}, "has no version"),
+        ({"v": "1"}, "has no version"),
+        ({"v": 7}, "was written by a newer Fathom"),
+        ({"id": ""}, "has no id"),
+        ({"at": 5}, "has no time"),
+        ({"at": "yesterday"}, "has an impossible time"),
+        ({"at": "0001-01-01T00:00:00+23:59"}, None),
+        ({"at": "2026-01-05T10:00:00"}, "has a time without a zone"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said(change, why):
+    got = read(json.dumps({**json.loads(line_of(ATTEMPT)), **change}, separators=(",", ":")))
+    assert isinstance(got, Event) if why is None else why in got
+
+
+@pytest.mark.parametrize("field", ["id", "at", "kind", "exercise", "digest", "seconds", "source", "parts", "bugs"])
+def test_a_missing_field_is_said(field):
+    fields = json.loads(line_of(ATTEMPT))
+    del fields[field]
+    got = read(json.dumps(fields))
+    assert isinstance(got, str)
+    assert field in got or (field, got) == ("at", "has no time")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("<<<<<<< HEAD\n", "unresolved merge"),
+        (">>>>>>> origin/main", "unresolved merge"),
+        (line_of(ATTEMPT)[:120], "cut short"),
+        ("\x00" * 64, "not a JSON object"),
+        ("[1, 2]", "not a JSON object"),
+        ("[" * 100_000, "not a JSON object"),
+        ('{"v":1,"id":' + "9" * 10_000 + "}", "not a JSON object"),
+        (line_of(ATTEMPT).strip() * 2, "not a JSON object"),
+    ],
+    ids=["ours", "theirs", "torn", "zeroes", "list", "deep", "digits", "glued"],
+)
+def test_what_is_no_event_is_said(line, why):
+    assert why in read(line)
+
+
+def test_an_event_that_would_not_read_back_is_never_written():
+    for event in ({**ATTEMPT, "parts": {"nll": "fine"}}, {**ATTEMPT, "seconds": float("nan")}, {"kind": "hint"}, {}):
+        with pytest.raises(ValueError, match="has|JSON"):
+            encode(event, "0123456789abcdef", "", 0.0)
+
+
+def outcome(line: str, cut: bool) -> Event | None:
+    try:
+        return decode(line, {}) if cut else whole(line)
+    except BrokenLine:
+        return None
+
+
+@quick
+@given(st.sampled_from(KINDS), st.data())
+def test_the_short_cut_reads_what_the_whole_line_says(event, data):
+    line = line_of(event)
+    for _ in range(data.draw(st.integers(0, 3))):
+        start = data.draw(st.integers(0, len(line)))
+        end = data.draw(st.integers(start, min(len(line), start + 40)))
+        new = data.draw(st.sampled_from(["", line[start:end] * 2, ',"kind":"hint"', ',"at":"x"', '"', "}", "\\", "\x01"]))
+        line = line[:start] + new + line[end:]
+    assert outcome(line, cut=True) == outcome(line, cut=False)
+
+
+@quick
+@given(st.text(max_size=80))
+def test_no_text_is_more_than_a_broken_line(text):
+    assert isinstance(read(text), str)
+
+
+def test_events_that_say_the_same_share_it():
+    known: dict[str, dict[str, object]] = {}
+    first, second = (decode(line_of(ATTEMPT, at), known) for at in (1.0, 2.0))
+    assert first.said is second.said
