@@ -128,6 +128,34 @@ def learn(exercise: Annotated[str | None, typer.Argument(help="The next one to d
     raise typer.Exit(command.run(exercise))
 
 
+data = typer.Typer(help="Public data sets: listed, fetched on request, verified by checksum.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+
+@data.command("list")
+def data_list() -> None:
+    """Every data set, what it is for, and whether it is here."""
+    from autograder.commands import data as command
+
+    raise typer.Exit(command.show())
+
+
+@data.command("fetch", epilog="Example: fathom data fetch tiny_shakespeare")
+def data_fetch(names: Annotated[list[str] | None, typer.Argument(help="All of them if none is given.")] = None) -> None:
+    """Download data sets; a download that was cut goes on where it ended."""
+    from autograder.commands import data as command
+
+    raise typer.Exit(command.fetch(names or []))
+
+
+@data.command("path")
+def data_path(name: str) -> None:
+    """Print where a data set lies."""
+    from autograder.commands import data as command
+
+    raise typer.Exit(command.path(name))
+
+
 def main() -> None:
     """The console script; several paths may follow `--submission`."""
     sys.argv[1:] = spread(sys.argv[1:])

@@ -161,8 +161,8 @@ def _regions(file: Path, cell: Cell) -> list[tuple[str, str | None]]:
                 'Mark it: nbgrader={"grade_id": "…", "solution": true}.',
             )
         _wrong(file, f"solution cell {cell.label} holds no solution region", "Add one, or unmark the cell.")
-    broken = parsed(cell.source).error
-    if found and broken:
+    broken = parsed(cell.source).error if found else None
+    if broken:
         place = f"cell {cell.label}, line {broken[1]}"
         _wrong(file, f"{place}: {broken[0]}", "Every code cell is Python on its own: mend it.")
     return found

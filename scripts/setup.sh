@@ -10,7 +10,7 @@ log=.venv/setup.log
 say() { printf 'set-up: %s\n' "$*"; }
 stop() { say "$*" >&2; exit 1; }
 new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
-complete() { .venv/bin/python -c 'import pip' 2>/dev/null; } # an interrupted set-up may not have got so far
+has_pip() { .venv/bin/python -c 'import pip' 2>/dev/null; } # an interrupted set-up may not have got so far
 
 find_python() {
   candidates=${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}
@@ -97,7 +97,7 @@ if [ "$(uname -sm)" = 'Linux x86_64' ] && ! command -v nvidia-smi >/dev/null && 
     "and set PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL to where its CPU build is"
 fi
 
-if [ "${had_place:-$PWD}" != "$PWD" ] || ! new_enough .venv/bin/python || ! complete; then make_venv; fi
+if [ "${had_place:-$PWD}" != "$PWD" ] || ! new_enough .venv/bin/python || ! has_pip; then make_venv; fi
 if command -v uv >/dev/null; then
   installer=uv
   # shellcheck disable=SC2046

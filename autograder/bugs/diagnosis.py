@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from autograder.bugs.catalogue import Catalogue, catalogue
 from autograder.bugs.signatures import Signatures, by_check, kept, signatures
 from autograder.curriculum import Exercise
 from autograder.judge.compare import agree
-from autograder.judge.examine import Diagnose, Graded, Named, Request
+from autograder.judge.examine import Diagnose, Graded, Named, Request, name_bugs
 from autograder.judge.grading import Record
+from autograder.judge.plugin import SEED
 from autograder.judge.report import PartReport
 from autograder.judge.session import Judge
 
@@ -106,31 +108,42 @@ class Diagnostician:
 
     def one(self, request: Request) -> Graded:
         """Grade a single request in this process, with bugs named."""
-        ready = self.prepare(request.exercise)
+        ready = self.ready(request)
         graded = self.judge.here(request, diagnose_with(self.found))
-        if ready or not any(unnamed(part) for part in graded.report.parts):
-            return graded
-        self.learn(request.exercise)
-        return self.judge.here(request, diagnose_with(self.found))
+        return graded if ready else self.named(request, graded)
 
     def grade(self, requests: Sequence[Request], jobs: int | None = None) -> Iterator[tuple[int, Graded]]:
         """Grade requests with bugs named; yields (index, graded) as they finish."""
-        ready = {request.exercise.name for request in requests if self.prepare(request.exercise)}
+        unready = {request.exercise.name for request in requests if not self.ready(request)}
         later = []
-        for index, graded in self.judge.grade(requests, diagnose_with(self.found), jobs):
-            exercise = requests[index].exercise
-            if exercise.name in ready or not any(unnamed(part) for part in graded.report.parts):
-                yield index, graded
+        for index, graded in self.judge.grade(requests, diagnose_with(self.found), jobs, keep=bool(unready)):
+            if requests[index].exercise.name in unready:
+                later.append((index, graded))
             else:
-                later.append(index)
-        for index in later:
-            exercise = requests[index].exercise
-            if exercise.name not in self.found:
-                self.learn(exercise)
-        if later:
-            again = [requests[index] for index in later]
-            for index, graded in self.judge.grade(again, diagnose_with(self.found), jobs):
-                yield later[index], graded
+                yield index, graded
+        for index, graded in later:
+            yield index, self.named(requests[index], graded)
+
+    def ready(self, request: Request) -> bool:
+        """Whether signatures are at hand; secret inputs need them from the start, for they leave no public records."""
+        if self.prepare(request.exercise) or request.seed == SEED:
+            return request.exercise.name in self.found
+        self.learn(request.exercise)
+        return True
+
+    def named(self, request: Request, graded: Graded) -> Graded:
+        """A graded submission with its bugs named afterwards, by what its records say."""
+        if not any(map(unnamed, graded.report.parts)):
+            return graded
+        if not self.prepare(request.exercise):
+            self.learn(request.exercise)
+        diagnose = diagnose_with(self.found)
+        records = {part.part: [r for r in graded.records if r.part == part.part] for part in graded.report.parts}
+        parts = tuple(
+            name_bugs(part, diagnose(request.exercise, part.part, records[part.part])) if unnamed(part) else part
+            for part in graded.report.parts
+        )
+        return replace(graded, report=replace(graded.report, parts=parts))
 
 
 def unnamed(part: PartReport) -> bool:

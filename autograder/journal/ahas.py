@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import os
 import re
 import secrets
@@ -140,7 +141,7 @@ def publish(path: Path, data: bytes) -> None:
             raise
         except OSError:  # a file system without hard links
             if path.exists():
-                raise FileExistsError(str(path)) from None
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
             os.replace(draft, path)
     finally:
         with contextlib.suppress(OSError):
@@ -201,7 +202,7 @@ def load(front: str) -> dict[str, Any]:
     import yaml
 
     try:
-        fields = yaml.load(front, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        fields = yaml.safe_load(front)  # the loader in C is faster, but deep nesting crashes the whole process
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 2})" if mark is not None else ""

@@ -241,12 +241,11 @@ def read_lines(lines: Iterable[str], horizon: float) -> Log:
             if not line.isspace():
                 broken.append(Broken(number, str(error)))
             continue
-        name, after, at, *_ = event
-        if name in order:
+        if event.id in order:
             continue
-        if at > horizon:
-            at = last
-        last = order[name] = max(at, order.get(after, at))
+        at = event.at if event.at <= horizon else last
+        before = order.get(event.after, at)
+        last = order[event.id] = before if before > at else at
         events.append(event)
         times.append(last)
     places = sorted(range(len(times)), key=times.__getitem__)

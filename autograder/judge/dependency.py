@@ -6,7 +6,7 @@ import ast
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autograder.notebook import Statement
 
@@ -19,6 +19,7 @@ class Definition:
 
     name: str
     reads: frozenset[str]
+    local: Mapping[str, str] = field(default_factory=dict, compare=False)  # names it binds itself → what they import
 
 
 def graph(statements: Sequence[Statement]) -> tuple[Definition, ...]:
@@ -29,7 +30,9 @@ def graph(statements: Sequence[Statement]) -> tuple[Definition, ...]:
 @functools.lru_cache(maxsize=8192)
 def definitions_of(names: tuple[str, ...], source: str) -> tuple[Definition, ...]:
     """The definitions in one statement; most statements of most submissions have been seen before."""
-    return tuple(Definition(name, frozenset(dotted_names(tree))) for name, tree in members(names, parse(source)))
+    return tuple(
+        Definition(name, frozenset(dotted_names(tree)), bound_in(tree)) for name, tree in members(names, parse(source))
+    )
 
 
 def parse(source: str) -> ast.Module:
@@ -72,6 +75,21 @@ def dotted_names(tree: ast.AST) -> set[str]:
     return found
 
 
+def bound_in(tree: ast.AST) -> dict[str, str]:
+    """Names that a function binds itself, with the dotted name behind those it imports and "" behind the others."""
+    if not isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        return {}
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            found[node.arg] = ""
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.setdefault(node.id, "")
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found.update(imports_of(node))
+    return found
+
+
 def roots(names: Iterable[str]) -> set[str]:
     """The first words of dotted names."""
     return {name.split(".")[0] for name in names} - {""}
@@ -80,13 +98,15 @@ def roots(names: Iterable[str]) -> set[str]:
 def reach(start: Iterable[str], found: Sequence[Definition], whole: bool = False) -> set[str]:
     """Names reached from `start`: qualified names of definitions, and the bare names that they read.
 
-    With `whole`, a class that is reached brings all its methods.
+    With `whole`, a class that is reached brings all its methods; else only those that are called by their names.
     """
     by_name: dict[str, list[Definition]] = {}
     methods: dict[str, set[str]] = {}
     for definition in found:
+        owner, _, attribute = definition.name.rpartition(".")
         by_name.setdefault(definition.name, []).append(definition)
-        methods.setdefault(definition.name.split(".")[0], set()).add(definition.name)
+        if owner:
+            methods.setdefault(owner if whole else f".{attribute}", set()).add(definition.name)
     seen: set[str] = set()
     waiting = list(start)
     while waiting:
@@ -94,17 +114,35 @@ def reach(start: Iterable[str], found: Sequence[Definition], whole: bool = False
         if name in seen:
             continue
         seen.add(name)
-        waiting += methods.get(name, ()) if whole else ()
+        waiting += methods.get(name, ())
         for definition in by_name.get(name, ()):
             waiting += roots(definition.reads)
+            waiting += (read for read in definition.reads if read in methods)
     return seen
 
 
 def needed(statements: Sequence[Statement], wanted: Iterable[str]) -> tuple[Statement, ...]:
     """The statements that `wanted` names can reach; plots and what only they import need not run in a worker."""
     found = graph(statements)
-    seen = reach({name.split(".")[0] for name in wanted}, found, whole=True)
+    own = roots(definition.name for definition in found)
+    seen: set[str] = set()
+    more = {name.split(".")[0] for name in wanted}
+    while more - seen:
+        seen |= reach(more, found, whole=True)
+        # A registry: decorating a definition, or deriving from it, may change what is needed.
+        hooked = ((s, hooks(s.source) & own) for s in statements)
+        more = {name for s, by in hooked if by and reach(by, found) & own & seen for name in s.names}
     return tuple(s for s in statements if not s.names or any(n in seen or n.split(".")[0] in seen for n in s.names))
+
+
+@functools.lru_cache(maxsize=8192)
+def hooks(source: str) -> frozenset[str]:
+    """First words of the decorators and bases of a statement: what else runs when it is defined."""
+    found: set[str] = set()
+    for node in parse(source).body:
+        for inner in (*getattr(node, "decorator_list", ()), *getattr(node, "bases", ())):
+            found |= roots(dotted_names(inner))
+    return frozenset(found)
 
 
 def observed(sources: Iterable[str]) -> frozenset[str] | None:
@@ -121,9 +159,11 @@ def observed(sources: Iterable[str]) -> frozenset[str] | None:
 
 
 def aliases(statements: Iterable[Statement]) -> Mapping[str, str]:
-    """Local names of imports with the full dotted names behind them."""
+    """Global names of imports with the full dotted names behind them, unless something else takes the name later."""
     found: dict[str, str] = {}
     for statement in statements:
+        for name in statement.names:
+            found.pop(name, None)
         if "import" in statement.source:
             found.update(imported_by(statement.source))
     return found
@@ -131,13 +171,23 @@ def aliases(statements: Iterable[Statement]) -> Mapping[str, str]:
 
 @functools.lru_cache(maxsize=8192)
 def imported_by(source: str) -> tuple[tuple[str, str], ...]:
-    """Pairs (local name, full dotted name) of the imports in a statement, those inside functions too."""
-    found = []
-    for node in ast.walk(parse(source)):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                local = alias.asname or alias.name.split(".")[0]
-                found.append((local, alias.name if alias.asname else local))
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [(alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names]
+    """Pairs (global name, full dotted name) of the imports in a statement, but for those inside functions."""
+    found: list[tuple[str, str]] = []
+    waiting: list[ast.AST] = [parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found += imports_of(node)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            waiting += ast.iter_child_nodes(node)
     return tuple(found)
+
+
+def imports_of(node: ast.Import | ast.ImportFrom) -> list[tuple[str, str]]:
+    """Pairs (local name, full dotted name) of an import."""
+    if isinstance(node, ast.ImportFrom):
+        return [(alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names if node.module]
+    return [
+        (alias.asname, alias.name) if alias.asname else (alias.name.split(".")[0], alias.name.split(".")[0])
+        for alias in node.names
+    ]

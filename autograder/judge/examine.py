@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import pytest
@@ -124,8 +124,13 @@ def report_part(part: Part, submission: Submission, records: Sequence[Record], n
     checks = tuple(record.report for record in records)
     alike = [check for check in checks if check.outcome == seen]
     first = next((check for check in alike if check.message), alike[0])  # a check that passes may have to say something
-    message = " ".join(dict.fromkeys(name.message for name in named)) or first.message
-    return PartReport(part.name, seen, part.points, message, checks, tuple(name.bug for name in named))
+    return name_bugs(PartReport(part.name, seen, part.points, first.message, checks), named)
+
+
+def name_bugs(part: PartReport, named: Sequence[Named]) -> PartReport:
+    """A part's report with the bugs that explain it, and what there is to say about them in place of its message."""
+    message = " ".join(dict.fromkeys(name.message for name in named)) or part.message
+    return replace(part, message=message, bugs=tuple(name.bug for name in named))
 
 
 def asked_by(items: Sequence[pytest.Item]) -> frozenset[str] | None:

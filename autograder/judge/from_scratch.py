@@ -20,20 +20,24 @@ def offences(found: Definitions, exercise: Exercise) -> dict[str, str]:
     imported = aliases(found.statements)
     bad: dict[str, str] = {}
     for definition in definitions:
-        for name in sorted(resolved(name, imported) for name in definition.reads):
+        known = {**imported, **definition.local}
+        for name in sorted(resolved(name, known) for name in definition.reads):
             if matches(name, exercise.from_scratch):
                 bad.setdefault(definition.name, name)
     result: dict[str, str] = {}
     for part in exercise.parts if bad else ():
-        for name in sorted(reach(part.stubs, definitions) & bad.keys()):
+        others = {stub for other in exercise.parts if other is not part for stub in other.stubs}
+        own = [definition for definition in definitions if definition.name not in others]
+        for name in sorted(reach(part.stubs, own) & bad.keys() - others):
             result.setdefault(part.name, bad[name])
     return result
 
 
-def resolved(name: str, imported: Mapping[str, str]) -> str:
-    """A dotted name with its first word replaced by what was imported under it."""
+def resolved(name: str, known: Mapping[str, str]) -> str:
+    """A dotted name with its first word replaced by what was imported under it; "" for a local variable's."""
     first, dot, rest = name.partition(".")
-    return imported.get(first, first) + dot + rest if first else name
+    module = known.get(first, first)
+    return module + dot + rest if module else name if not first else ""
 
 
 def matches(name: str, forbidden: tuple[str, ...]) -> bool:

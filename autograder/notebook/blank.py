@@ -93,13 +93,16 @@ def stubs_in(source: str) -> Iterator[tuple[str, str | None]]:
 
     The name is "" for a region outside any function.
     """
+    found = regions(source)
+    if not found:
+        return  # most cells: not even worth parsing
     spans = [
         (node.lineno, node.end_lineno or node.lineno, name)
         for statement in parsed(source).statements
         for name, node in statement.definitions
         if isinstance(node, Function)
     ]
-    for region in regions(source):
+    for region in found:
         inside = [name for first, last, name in spans if first < region.first <= last]
         yield (inside[-1] if inside else ""), region.part
 
@@ -125,7 +128,7 @@ def _without_docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast
     return node.body[1:] if has_one else node.body
 
 
-@functools.lru_cache(maxsize=8192)
+@functools.lru_cache(maxsize=1024)
 def _body(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return _dump(_without_docstring(node))
 

@@ -170,6 +170,8 @@ class _Reading:
         if not others:
             return top
         for name, owner in others.items():
+            if owner.cell.grade_id == code.cell.grade_id:
+                continue  # a copy of the same cell, of which there is a note already
             self.notes.append(
                 f"`{name:.80}` is defined in {_named(code.cell)} too, but only {_named(owner.cell)} counts for it"
             )
@@ -219,6 +221,7 @@ class _Reading:
         for name in self.blank.stubs:
             owner = name.rpartition(".")[0]
             dynamic = owner in names and (owner not in classes or not self.blank.same_class(owner, classes[owner]))
+            dynamic = dynamic or name in self.scratch or owner in self.scratch
             if name not in state and name not in lost and owner not in lost and not dynamic:
                 yield name
 
@@ -261,7 +264,7 @@ def _named(cell: Cell) -> str:
     return f"cell {cell.grade_id}" if cell.grade_id else cell.label
 
 
-@functools.lru_cache(maxsize=8192)
+@functools.lru_cache(maxsize=4096)
 def _fingerprint(source: str) -> bytes:
     try:
         canonical = ast.dump(ast.parse(source))

@@ -13,7 +13,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def defined_names(node: ast.stmt) -> tuple[str, ...]:
     """The names that a statement binds; a function under `@method(Value)` binds `Value.name`.
 
-    Attributes set on a name count, subscripts do not, and the bodies of functions and classes are not searched.
+    Attributes set on a name count, by `setattr` too; subscripts do not, and no function or class is looked into.
     """
     return tuple(dict.fromkeys(_bound(node)))
 
@@ -71,6 +71,16 @@ def dotted(node: ast.AST) -> str | None:
     return ".".join([node.id, *reversed(parts)])
 
 
+def set_attribute(node: ast.expr) -> str | None:
+    """`Value.relu` for the call `setattr(Value, "relu", …)`, else None."""
+    if not isinstance(node, ast.Call) or len(node.args) != 3 or node.keywords or dotted(node.func) != "setattr":
+        return None
+    owner, attribute = dotted(node.args[0]), node.args[1]
+    if owner and isinstance(attribute, ast.Constant) and isinstance(attribute.value, str):
+        return f"{owner}.{attribute.value}"
+    return None
+
+
 def _members(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
     for node in body:
         yield from definitions_in(node)
@@ -94,6 +104,10 @@ def _bound(node: ast.AST) -> Iterator[str]:
         yield from _targets(node.target)
     elif hasattr(ast, "TypeAlias") and isinstance(node, ast.TypeAlias):
         yield node.name.id
+    elif isinstance(node, ast.Expr):
+        name = set_attribute(node.value)
+        if name:
+            yield name
     elif isinstance(node, ast.If | ast.Try):
         for inner in _block(node):
             yield from _bound(inner)

@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from autograder.notebook.names import Function, defined_names, dotted
+from autograder.notebook.names import Function, defined_names, dotted, set_attribute
 
 _BUILTINS = frozenset(name for name in dir(builtins) if not name.startswith("__"))
 _CONSTRUCTORS = (
@@ -99,6 +99,9 @@ class Scope:
             return value and self._settable(node.target) and self.constant(node.annotation)
         if isinstance(node, ast.AugAssign):
             return self._extendable(node.target) and self.constant(node.value)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            name = set_attribute(node.value)
+            return name is not None and self._owns(name) and self.constant(node.value.args[2])
         if isinstance(node, ast.If):
             return self.constant(node.test) and self._keeps_block(node.body) and self._keeps_block(node.orelse)
         if isinstance(node, ast.Try):
@@ -134,7 +137,10 @@ class Scope:
 
     def _own_attribute(self, target: ast.expr) -> bool:
         name = dotted(target) if isinstance(target, ast.Attribute) else None
-        return name is not None and name.split(".")[0] in self.classes - self.lost
+        return name is not None and self._owns(name)
+
+    def _owns(self, name: str) -> bool:
+        return name.split(".")[0] in self.classes - self.lost
 
     def _known(self, name: str) -> bool:
         return name not in self.lost and (name in self.kept or name in _BUILTINS or self.starred)

@@ -81,7 +81,7 @@ def parsed(source: str) -> Parsed:
     return _parsed(source)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _parsed(source: str) -> Parsed:
     lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not _without_cell_magics(lines):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -22,9 +23,13 @@ def blank_cells(exercise: HasSource) -> tuple[Cell, ...]:
 
 def fingerprints(found: Definitions) -> Mapping[str, str]:
     """Every definition by its qualified name, as text that comments and formatting do not change."""
-    return {
-        name: ast.dump(inner)
-        for statement in found.statements
-        for node in ast.parse(statement.source).body
-        for name, inner in definitions_in(node)
-    }
+    return {name: dump for statement in found.statements for name, dump in _dumps(statement.source, statement.names)}
+
+
+@functools.lru_cache(maxsize=4096)  # a save changes one statement, and this runs on every save
+def _dumps(source: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    try:
+        body = ast.parse(source).body
+        return tuple((name, ast.dump(inner)) for node in body for name, inner in definitions_in(node))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return tuple((name, source) for name in names)

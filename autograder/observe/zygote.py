@@ -13,6 +13,7 @@ import ctypes
 import gc
 import importlib
 import os
+import resource
 import selectors
 import shutil
 import signal
@@ -22,7 +23,10 @@ import tempfile
 from collections.abc import Sequence
 from typing import NoReturn
 
+from autograder.observe.cell import Cells
+
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+MOST_LOST = 3
 MARK = "FATHOM_ZYGOTE"  # an environment variable that everything below one zygote inherits, and is known by
 
 
@@ -51,11 +55,12 @@ def warm_up(preload: Sequence[str]) -> None:
 class Zygote:
     """The event loop: requests in, forks out, and nobody left behind."""
 
-    def __init__(self, control: socket.socket) -> None:
-        self.control = control
+    def __init__(self, control: socket.socket, cells: Cells | None = None) -> None:
+        self.control, self.cells = control, cells
         self.selector = selectors.DefaultSelector()
         self.leashes: dict[int, socket.socket] = {}
         self.spare: tuple[int, socket.socket] | None = None
+        self.lost = 0  # spares that died one after the other, before anyone wanted them
         self.scratch = tempfile.mkdtemp(prefix=f"fathom-{os.environ.get(MARK, '')}-")
 
     def run(self) -> None:
@@ -104,7 +109,7 @@ class Zygote:
             channel.close()
             self.leashes[pid] = socket.socket(fileno=descriptors.pop())
             self.selector.register(self.leashes[pid], selectors.EVENT_READ, pid)
-            self.spare = None
+            self.spare, self.lost = None, 0
         for descriptor in descriptors:  # before the next fork, which must not inherit a wire that is not its own
             os.close(descriptor)
         if self.spare is None:
@@ -115,7 +120,7 @@ class Zygote:
         """Fork a worker that waits for a submission."""
         ours, theirs = socket.socketpair()
         zygote = os.getpid()
-        pid = os.fork()
+        pid = self.cells.fork() if self.cells else os.fork()
         if pid == 0:
             ours.close()
             self.become_worker(theirs, zygote)
@@ -126,22 +131,18 @@ class Zygote:
         """In the child: cut every tie to the zygote, get ready, wait for a wire and serve it; never returns."""
         try:
             os.setpgid(0, 0)
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != zygote:
-                os._exit(1)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
-            self.selector.close()
-            self.control.close()
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            for other in self.leashes.values():
-                other.close()
-            os.mkdir(own := os.path.join(self.scratch, str(os.getpid())))
-            os.chdir(own)
             from autograder.observe import worker
 
+            if self.cells is None:
+                self.move_in(zygote)
             ready = worker.get_ready()
+            close_all_but(channel.fileno())
+            if self.cells is not None:
+                self.cells.shut()
             message, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
             channel.close()
             if message and descriptors:
@@ -149,6 +150,14 @@ class Zygote:
         except BaseException:
             os._exit(70)
         os._exit(0)
+
+    def move_in(self, zygote: int) -> None:
+        """Without a cell: die with the zygote, and work in a folder of our own."""
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != zygote:
+            os._exit(1)
+        os.mkdir(own := os.path.join(self.scratch, str(os.getpid())))
+        os.chdir(own)
 
     def end(self, pid: int) -> None:
         """Kill a worker and all of its process group, and let go of its leash."""
@@ -172,6 +181,9 @@ class Zygote:
             shutil.rmtree(os.path.join(self.scratch, str(pid)), ignore_errors=True)
             if self.spare is not None and pid == self.spare[0]:
                 self.spare[1].close()
+                self.lost += 1
+                if self.lost > MOST_LOST:
+                    sys.exit(f"workers cannot be made ready: exit status {os.waitstatus_to_exitcode(status)}")
                 self.fork_spare()
             leash = self.leashes.get(pid)
             if leash is not None:
@@ -199,13 +211,19 @@ class Zygote:
                 os.waitpid(-1, 0)
 
 
-def main() -> NoReturn:
-    """Run the zygote on the control socket that is this process's standard input."""
+def close_all_but(kept: int) -> None:
+    """Close every descriptor above the standard three except one."""
+    os.closerange(3, kept)
+    os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def main(locked: bool = False) -> NoReturn:
+    """Run the zygote on the control socket that is this process's standard input; `locked` shuts each worker in."""
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     warm_up(sys.argv[1:])
-    Zygote(control).run()
+    Zygote(control, Cells() if locked else None).run()
     os._exit(0)  # taking torch down in good order costs a third of a second, and nobody needs it
 
 

@@ -1,4 +1,4 @@
-"""The aha log as a page: what a learner understood, newest first. Their Markdown is rendered as text that can do nothing."""
+"""The aha log as a page: what a learner understood, newest first, rendered so that it can do nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from autograder.journal.ahas import Aha
 from autograder.render.text import tame
 from autograder.site.gallery import anchor
 from autograder.site.lesson import place
-from autograder.site.markdown import box, strip
+from autograder.site.markdown import strip
 
+# what the site's own Markdown would take for a fence or for attributes, in what is HTML already
+INERT = {ord(character): f"&#{ord(character)};" for character in "`~{}"}
 LINKS = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 
 EMPTY = """\
@@ -25,7 +27,7 @@ fathom aha "A gradient adds up over every road that leads back to a number."
 ```
 
 One or two sentences are enough, as you would tell a colleague. Each becomes a Markdown file of its own in
-`progress_log/`, with the exercise, the date and the bug you had just fixed; edit it there as you like, and it shows here."""
+`progress_log/`, with the exercise, the date and the bug you had just fixed; edit it there as you like."""
 
 
 def page(course: Curriculum, entries: Sequence[Aha], catalogues: Mapping[str, Catalogue]) -> str:
@@ -41,7 +43,7 @@ def safe(text: str) -> str:
     Raw HTML shows as text, links lead to web pages and mail only and lend no reputation, headings are bold lines.
     """
     made: str = _renderer().render(tame(text))
-    return made.replace("`", "&#96;").replace("~", "&#126;")  # or the site's Markdown would find fences in it
+    return made.translate(INERT)
 
 
 def _renderer() -> Any:
@@ -77,7 +79,8 @@ def _link(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) 
 
 def _entry(course: Curriculum, entry: Aha, catalogues: Mapping[str, Catalogue]) -> str:
     words = [f"{entry.date.day} {entry.date:%B %Y}", *_where(course, entry, catalogues)]
-    return box("aha", f'{strip("labels", words)}\n\n<div class="words">\n{safe(entry.text)}\n</div>')
+    # outside any div whose inside is Markdown, so that the site's Markdown takes it as one piece of HTML
+    return f'{strip("labels", words)}\n\n<div class="aha">\n{safe(entry.text)}\n</div>'
 
 
 def _where(course: Curriculum, entry: Aha, catalogues: Mapping[str, Catalogue]) -> list[str]:

@@ -42,7 +42,7 @@ def _around(source: str, wanted: Sequence[Region]) -> Iterator[tuple[int, int]]:
     spans = sorted(_span(node) for node in ast.walk(_tree(source)) if isinstance(node, Function))
     seen = set()
     for region in wanted:
-        inside = [(first, last) for first, last in spans if first < region.first and region.last <= last]
+        inside = [(first, last) for first, last in spans if first < region.first <= last]
         if inside and inside[-1] not in seen:
             seen.add(inside[-1])
             yield inside[-1]

@@ -172,10 +172,12 @@ def installed() -> None:
 
 
 def mkdocs(config: Path, *arguments: str, progress: Progress) -> None:
-    """Run MkDocs; raises SiteError with what it said."""
-    command = [sys.executable, "-m", "mkdocs", arguments[0], "--quiet", "-f", str(config), *arguments[1:]]
+    """Run MkDocs and pass its warnings on; raises SiteError with them where it refuses the pages."""
+    # without --quiet, which would hide warnings from --strict as well
+    command = [sys.executable, "-m", "mkdocs", arguments[0], "-f", str(config), *arguments[1:]]
     made = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
-    said = (made.stderr + made.stdout).strip()
+    lines = (made.stdout + made.stderr).strip().split("\n")
+    said = "\n".join(line for line in lines if not line.startswith(("INFO", "DEBUG")))
     if made.returncode:
         raise SiteError(f"MkDocs refused the pages in {config.parent / 'docs'}:\n{said}")
     if said:

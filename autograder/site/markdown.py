@@ -89,9 +89,10 @@ def _lists(lines: list[str]) -> list[str]:
         if not line.strip():
             found.append("")
         elif item and (columns or width < 4):
+            begins = not columns
             while columns and width < columns[-1]:
                 columns.pop()
-            if not columns and found and found[-1].strip():
+            if begins and found and found[-1].strip():
                 found.append("")
             found.append(INDENT * len(columns) + line.strip())
             columns.append(item.end())

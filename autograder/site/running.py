@@ -101,7 +101,7 @@ def _executed(exercise: Exercise, cells: list[Cell]) -> dict[int, list[dict[str,
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    notebook = nbformat.from_dict(_notebook(cells))  # type: ignore[no-untyped-call]
+    notebook = nbformat.from_dict(_notebook(cells))
     at = exercise.notebook.parent if exercise.notebook.parent.is_dir() else exercise.root
     try:
         with tempfile.TemporaryDirectory(prefix="fathom-") as sockets:
@@ -111,8 +111,8 @@ def _executed(exercise: Exercise, cells: list[Cell]) -> dict[int, list[dict[str,
             client.execute(env=_environment(exercise))
     except CellExecutionError as error:
         raise RunFailed(
-            f"{exercise.source}: a cell raised {error.ename}: {error.evalue}. "
-            "Mend it, or tag it raises-exception if that is what it shows.\n\n" + _plain(str(error))
+            f"{exercise.source}: a cell raised {error.ename}: {error.evalue}\n"
+            f"Mend it, or tag it raises-exception if that is what it shows.\n\n{_plain(str(error))}"
         ) from None
     except (CellTimeoutError, DeadKernelError) as error:
         raise RunFailed(f"{exercise.source}: {' '.join(str(error).split())[:400]}") from None
@@ -122,7 +122,7 @@ def _executed(exercise: Exercise, cells: list[Cell]) -> dict[int, list[dict[str,
 def _notebook(cells: Iterable[Cell]) -> dict[str, Any]:
     """A notebook of the preamble and these cells."""
     sources = [(_PREAMBLE.read_text(encoding="utf-8"), []), *((c.source, c.metadata.get("tags", [])) for c in cells)]
-    fixed = {"cell_type": "code", "execution_count": None}
+    fixed: dict[str, Any] = {"cell_type": "code", "execution_count": None}
     made = [
         {**fixed, "id": f"cell-{number}", "source": source, "metadata": {"tags": tags}, "outputs": []}
         for number, (source, tags) in enumerate(sources)

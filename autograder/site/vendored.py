@@ -1,4 +1,4 @@
-"""What the pages load besides their own files: npm packages, pinned by hash, fetched once and served from the site itself."""
+"""What the pages load besides their own files: npm packages, pinned by hash, fetched once, served from the site."""
 
 from __future__ import annotations
 

@@ -113,10 +113,11 @@ def stale(exercise: Exercise) -> Iterator[str]:
         return
     fresh = {cell["id"]: cell for cell in build(exercise)["cells"]}
     mine = {cell.get("id"): cell for cell in notebook_cells(place)}
-    for name, cell in fresh.items():
-        trouble = trouble_of(cell, mine.get(name))
-        if trouble:
-            yield f"{place}: cell {name} {trouble}; run `fathom update {exercise.name}`"
+    troubles = {name: trouble for name, cell in fresh.items() if (trouble := trouble_of(cell, mine.get(name)))}
+    if troubles:
+        (name, trouble), more = next(iter(troubles.items())), len(troubles) - 1
+        others = f" ({more} more cells are out of date)" if more else ""
+        yield f"{place}: cell {name} {trouble}{others}; run `fathom update {exercise.name}`"
 
 
 def trouble_of(fresh: Json, old: Json | None) -> str | None:

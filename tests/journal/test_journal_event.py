@@ -131,7 +131,9 @@ def test_the_short_cut_reads_what_the_whole_line_says(event, data):
     for _ in range(data.draw(st.integers(0, 3))):
         start = data.draw(st.integers(0, len(line)))
         end = data.draw(st.integers(start, min(len(line), start + 40)))
-        new = data.draw(st.sampled_from(["", line[start:end] * 2, ',"kind":"hint"', ',"at":"x"', '"', "}", "\\", "\x01"]))
+        new = data.draw(
+            st.sampled_from(["", line[start:end] * 2, ',"kind":"hint"', ',"at":"x"', '"', "}", "\\", "\x01"])
+        )
         line = line[:start] + new + line[end:]
     assert outcome(line, cut=True) == outcome(line, cut=False)
 

@@ -138,7 +138,6 @@ def test_half_characters_survive_the_disk() -> None:
     assert json.loads(dumps(notebook).encode("utf-8"))["cells"][0]["source"] == ["x = '\ud800é'"]
 
 
-@pytest.mark.slow
 def test_nbgrader_validates_it(exercise: Exercise, fresh: dict[str, Any], tmp_path: Path) -> None:
     """Executes the notebook: every check cell fails in the blank one, which is what nbgrader then reports."""
     from nbgrader.validator import Validator

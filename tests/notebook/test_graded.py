@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from autograder.curriculum import Exercise
 from autograder.notebook import Blank, Cell, Definitions, blank_from, blank_of, definitions, read
+from autograder.notebook.versions import fingerprints
 
 EMPTY = blank_from("")
 
@@ -106,6 +107,7 @@ KEPT = [
     ("import typing, re\nT = typing.TypeVar('T')\nword = re.compile(r'\\w+')", ["typing", "re", "T", "word"]),
     ("import torch\nF = torch.nn.functional", ["torch", "F"]),
     ("class V: ...\ndef relu(v): ...\nV.relu = relu\nV.__radd__ = V.__add__", ["V", "relu", "V.relu", "V.__radd__"]),
+    ("class V: ...\ndef relu(v): ...\nsetattr(V, 'relu', relu)", ["V", "relu", "V.relu"]),
     ("class V: ...\nV.n = property(lambda v: 3)\nV.n2: int = 4", ["V", "V.n", "V.n2"]),
     ("x = carry('attention')", ["x"]),
     ("from autograder import carry as c\na, b = c('x'), c('y').softmax", ["c", "a", "b"]),
@@ -146,6 +148,8 @@ SCRATCH = [
     ("x = print", []),
     ("stoi['a'] = 1", []),
     ("torch.Tensor.shout = 1", []),
+    ("setattr(torch.Tensor, 'shout', 1)", []),
+    ("setattr(torch, name, 1)", []),
     ("if train():\n    x = 1", ["x"]),
     ("try:\n    x = 1\nfinally:\n    print(x)", ["x"]),
     ("x = await load()", ["x"]),
@@ -416,7 +420,8 @@ def test_of_duplicated_cells_the_last_written_one_counts(blank: Blank) -> None:
     )
     assert names(found) == ["helper", "softmax"]
     assert "second" in source_of(found, "softmax")
-    assert "3 cells are named softmax; the last one that is written counts, cell 2" in found.notes
+    assert found.notes[0] == "3 cells are named softmax; the last one that is written counts, cell 2"
+    assert not any("too" in note for note in found.notes)
 
 
 def test_duplicates_that_are_all_blank_are_blank(blank: Blank) -> None:
@@ -493,7 +498,9 @@ def test_a_method_that_may_come_from_elsewhere_is_not_blank(blank: Blank) -> Non
     found = definitions(cells(("value", other), ("softmax", SOFTMAX.format(1))), blank)
     assert found.blank == frozenset()
     found = definitions(cells(("value", "Value = make()"), ("softmax", SOFTMAX.format(1))), blank)
-    assert found.blank == {"Value.neg", "Value.__mul__"}
+    assert found.blank == frozenset(), "a scratch cell makes the class, which the checks will say"
+    found = definitions(cells(("softmax", "softmax = train()")), blank)
+    assert "softmax" not in found.blank
     found = definitions(cells(("value", "class Value:\n    def __init__(self, data): ...")), blank)
     assert "Value.neg" in found.blank
     found = definitions(cells(("value", BLANK_VALUE + "\n\nValue.neg = lambda v: 1")), blank)
@@ -526,6 +533,17 @@ def test_the_digest_changes_with_the_graded_statements_only() -> None:
     assert before != digest(["def f(x):\n    return x + 1", "y = 1"])
     assert before != digest(["def f(x):\n    return x + 1.0"])
     assert digest(["a = 1", "b = 2"]) != digest(["b = 2", "a = 1"])
+
+
+def test_fingerprints_tell_which_definition_changed() -> None:
+    def prints(*sources: str) -> dict[str, str]:
+        return dict(fingerprints(definitions(cells(*sources), EMPTY)))
+
+    whole = "class V:\n    def a(self): return {}\n    def b(self): return 2"
+    before, after = prints(whole.format(1), "x = 1"), prints("# why\n" + whole.format(3), "x = (1)")
+    assert {name for name in before if before[name] != after[name]} == {"V", "V.a"}
+    deep = prints("def f():\n    return a" + " + a" * 900)
+    assert set(deep) == {"f"}
 
 
 def test_reading_again_is_cheap_and_the_same(exercise: Exercise) -> None:

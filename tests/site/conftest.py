@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from autograder.curriculum import Curriculum, load
 from autograder.notebook import read
@@ -183,4 +186,27 @@ def run(course: Curriculum, tmp_path: Path) -> Run:
     """What the first lesson would show, made up."""
     prints = [cell.index for cell in read(course.exercise("sums").source) if cell.source.startswith("print")]
     shown = [Output("text", "seven 7\n"), Output("picture", "A [line]; rising", "01.png", 640, 320)]
-    return Run(tmp_path, {prints[0]: tuple(shown), prints[1]: (Output("text", "outright\n"), Output("error", "ValueError: no"))})
+    return Run(
+        tmp_path,
+        {prints[0]: tuple(shown), prints[1]: (Output("text", "outright\n"), Output("error", "ValueError: no"))},
+    )
+
+
+class Settings(yaml.SafeLoader):
+    """YAML with MkDocs' own tags left out."""
+
+
+Settings.add_multi_constructor("!", lambda loader, suffix, node: None)
+
+
+@pytest.fixture(scope="session")
+def html() -> Callable[[str], str]:
+    """Render Markdown as the site does, with the extensions of site/mkdocs.yml."""
+    markdown = pytest.importorskip("markdown")
+    settings = yaml.load((REPOSITORY / "site" / "mkdocs.yml").read_text(encoding="utf-8"), Settings)
+    names: list[str] = []
+    options: dict[str, Any] = {}
+    for entry in settings["markdown_extensions"]:
+        names += [entry] if isinstance(entry, str) else entry
+        options |= {} if isinstance(entry, str) else entry
+    return lambda text: str(markdown.markdown(text, extensions=names, extension_configs=options))

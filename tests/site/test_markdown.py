@@ -1,30 +1,25 @@
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
 from autograder.site.markdown import asks, cell_text, fence, prose, spoiler
 
-markdown = pytest.importorskip("markdown")
-EXTENSIONS = ["admonition", "pymdownx.details", "pymdownx.superfences", "md_in_html", "attr_list"]
+Html = Callable[[str], str]
 
 
-def html(text: str) -> str:
-    return str(markdown.markdown(text, extensions=EXTENSIONS))
-
-
-def test_a_list_right_below_a_paragraph_becomes_a_list() -> None:
+def test_a_list_right_below_a_paragraph_becomes_a_list(html: Html) -> None:
     assert prose("Here:\n- one\n- two") == "Here:\n\n- one\n- two"
     assert html(prose("Here:\n- one\n- two")).count("<li>") == 2
 
 
-def test_lists_nested_by_two_or_three_columns_stay_nested() -> None:
+def test_lists_nested_by_two_or_three_columns_stay_nested(html: Html) -> None:
     for text in ("- a\n  - b\n    - c\n- d", "1. a\n   - b\n     - c\n2. d"):
         made = html(prose(text))
         assert made.count("<ul>") + made.count("<ol>") == 3
         assert made.index("c</li>") < made.index("d</li>")
 
 
-def test_lines_that_continue_an_item_stay_in_it() -> None:
+def test_lines_that_continue_an_item_stay_in_it(html: Html) -> None:
     made = html(prose("- one\n  goes on\n\n  a second paragraph\n\nafter it"))
     assert made.count("<li>") == 1
     assert "after it" in made.split("</ul>")[1]
@@ -48,13 +43,13 @@ def test_a_prediction_becomes_a_call_out_and_is_noticed() -> None:
     assert not asks(text + "\n\nAfter it.")
 
 
-def test_a_fence_is_longer_than_any_inside_it() -> None:
+def test_a_fence_is_longer_than_any_inside_it(html: Html) -> None:
     made = html(fence("```\n````", "text", "output"))
     assert "````" in made
-    assert 'class="text output highlight"' in made
+    assert "output" in made.split("<pre>")[0]
 
 
-def test_a_spoiler_holds_code_with_empty_lines() -> None:
+def test_a_spoiler_holds_code_with_empty_lines(html: Html) -> None:
     made = html(spoiler("success", 'The "one"', fence("a = 1\n\n\nb = 2", "python")))
     assert made.startswith('<details class="success">')
     assert made.rstrip().endswith("</details>")

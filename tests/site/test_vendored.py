@@ -23,7 +23,12 @@ def packed(**files: bytes) -> bytes:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
-    files = {"package/dist/a.js": b"a", "package/dist/fonts/f.woff2": b"f", "package/dist/b.js": b"b", "package/LICENSE": b"l"}
+    files = {
+        "package/dist/a.js": b"a",
+        "package/dist/fonts/f.woff2": b"f",
+        "package/dist/b.js": b"b",
+        "package/LICENSE": b"l",
+    }
     files |= {"package/dist/../../a.js": b"evil"}
     tarball = packed(**files)
     found = Package("@scope/maths", "1.2.3", integrity(tarball), ("LICENSE", "dist/a.js", "dist/fonts/*.woff2"))

@@ -4,14 +4,14 @@
 #   fathom:
 #     number: 1
 #     title: Backprop engine
-#     question: "How can one walk back through a calculation find the slope of the result with respect to every number in it?"
+#     question: "How does one walk back through a calculation find out what every number in it did to the result?"
 #     hours: 5
 #     track: core
 #     week: 1
 #     needs: []
 #     sources:
 #       - "Andrej Karpathy, Neural Networks: Zero to Hero, lecture 1: building micrograd"
-#       - "Baydin, Pearlmutter, Radul, Siskind: Automatic Differentiation in Machine Learning: a Survey (2018), section 3"
+#       - "Baydin et al.: Automatic Differentiation in Machine Learning: a Survey (2018), section 3"
 #       - "Griewank, Walther: Evaluating Derivatives (2nd edition, 2008), chapters 3 and 4: the cheap gradient"
 #       - "Rumelhart, Hinton, Williams: Learning representations by back-propagating errors (1986)"
 #     alone: [Value]
@@ -21,7 +21,7 @@
 # %% [markdown]
 # # Backprop engine
 #
-# **How can one walk back through a calculation find the slope of the result with respect to every number in it?**
+# **How does one walk back through a calculation find out what every number in it did to the result?**
 #
 # You are about to write `Value`: a number that behaves like a float and remembers how it was made. Call `.backward()`
 # on a result, and every number behind it learns how much the result would move if it moved. It is plain Python, one
@@ -58,14 +58,16 @@ from autograder import aha, check, hint, method
 
 INK, BLUE, ORANGE, GREEN = "#7a7a7a", "#3b82c4", "#d9622b", "#2e9e73"  # readable on white, on black and in print
 plt.rcParams.update(dict.fromkeys(["figure.facecolor", "axes.facecolor"], "none"))
-plt.rcParams.update(dict.fromkeys(["text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"], INK))
 plt.rcParams.update(dict.fromkeys(["axes.spines.top", "axes.spines.right", "legend.frameon"], False))
+for inked in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"):
+    plt.rcParams[inked] = INK
 
 # %% [markdown]
 # ## A slope is a measured nudge
 #
 # Take $L = (a \cdot b + a) \cdot c$ at $a = 3$, $b = -4$, $c = 2$. The slope $\partial L/\partial a$ answers one
-# question: when $a$ grows by a little, by how many times that little does $L$ grow? That can be tried without any calculus.
+# question: when $a$ grows by a little, by how many times that little does $L$ grow? That can be tried without any
+# calculus.
 #
 # **Predict.** $a$ goes from 3 to 3.001. Does $L$ rise or fall, and by how many thousandths? Put your number in `guess`
 # before you run the cell.
@@ -93,7 +95,7 @@ print(f"L went from {before:.3f} to {after:.3f}, by {1000 * (after - before):+.1
 
 # %% nbgrader={"grade_id": "numeric_gradient", "solution": true}
 def numeric_gradient(f, point, h=1e-4):
-    """Measure the slope of f in every coordinate of a point by two-sided nudges: list of n floats -> list of n floats.
+    """Measure the slope of f in every coordinate of a point: list of n floats -> list of n floats.
 
     f      takes a list of n floats and returns a float
     point  a list of n floats, the same after the call as before
@@ -114,8 +116,8 @@ def numeric_gradient(f, point, h=1e-4):
 check("numeric_gradient")
 
 # %% [markdown]
-# **Predict.** The slope of $\sin x$ at 1 is $\cos 1$. Which two-sided nudge comes closest to it: $10^{-2}$, $10^{-5}$ or
-# $10^{-12}$? And which of the two rules below wins at $10^{-2}$?
+# **Predict.** The slope of $\sin x$ at 1 is $\cos 1$. Which two-sided nudge comes closest to it: $10^{-2}$, $10^{-5}$
+# or $10^{-12}$? And which of the two rules below wins at $10^{-2}$?
 
 # %%
 nudges = [10 ** (-k / 4) for k in range(2, 53)]
@@ -140,8 +142,9 @@ plt.show()
 #
 # ## A number that remembers
 #
-# To walk back, there must be a trail. `Value` holds a number, what it was made from, and how to pass its slope on.
-# Any such thing is called a *node*; one that was not computed is a *leaf*.
+# To walk back, there must be a trail. `Value` holds a number and what it was made from; call it a *node*, or a *leaf*
+# if it was not computed. The operation that makes a node also leaves with it a *step back*: a function without
+# arguments, defined inside the operation, where it sees the new node and its parents.
 
 
 # %% nbgrader={"grade_id": "value"}
@@ -152,7 +155,7 @@ class Value:
     grad       the slope of L with respect to this number, once L.backward() has run; 0.0 until then
     _parents   the nodes that it was computed from; none for a leaf
     _op        the operation as text, for drawings only
-    _backward  one step back: reads its own node's grad and adds to the grad of each parent what that parent is due
+    _backward  the step back, called without arguments: adds to each parent's grad its share of this node's grad
     """
 
     def __init__(self, data, parents=(), op=""):
@@ -169,7 +172,7 @@ class Value:
 # %% [markdown]
 # Fixed by this lesson: `Value(x)`, `.data`, `.grad`, `.backward()`, and the operators and functions that follow. Free:
 # everything with an underscore. Pairs of parent and slope in a list serve as well as a function; if you prefer that,
-# rewrite the class as you like. Only the drawings look at the underscores.
+# rewrite the class. The checks do not look; only the drawings and the two broken engines near the end do.
 #
 # ## Addition
 #
@@ -263,15 +266,15 @@ def draw(root, title, **names):
     place, letters = places(root), {v: letter for letter, v in names.items()}
     xs, ys = zip(*place.values(), strict=True)
     size = max(xs) + 1.6, max(ys) - min(ys) + 1.9
-    fig, ax = plt.subplots(figsize=(1.15 * size[0], 1.15 * size[1]))
+    _, ax = plt.subplots(figsize=(1.15 * size[0], 1.15 * size[1]))
     ax.set(xlim=(-0.8, max(xs) + 0.8), ylim=(min(ys) - 0.95, max(ys) + 0.95), title=title, aspect="equal")
     ax.axis("off")
+    arrow = {"arrowstyle": "-|>", "color": INK, "shrinkA": 24, "shrinkB": 24}
     for node, (x, y) in place.items():
         for parent, slope in local_slopes(node).items():
             x0, y0 = place[parent]
             bend = 0.0 if x - x0 < 2 else -0.4 if y0 >= 0 else 0.4
-            curve = {"arrowstyle": "-|>", "color": INK, "shrinkA": 24, "shrinkB": 24, "connectionstyle": f"arc3,rad={bend}"}
-            ax.annotate("", (x, y), (x0, y0), arrowprops=curve)
+            ax.annotate("", (x, y), (x0, y0), arrowprops={**arrow, "connectionstyle": f"arc3,rad={bend}"})
             middle = (x + x0 + bend * (y - y0)) / 2, (y + y0 - bend * (x - x0)) / 2 + 0.12
             ax.text(*middle, f"{slope:.3g}", color=GREEN, ha="center", va="center")
         colour = ORANGE if node is root else INK if node._parents else BLUE
@@ -359,8 +362,8 @@ def backward(self):
 check("backward")
 
 # %% [markdown]
-# Now a graph in which each number is the sum of the two before it: $t_k = t_{k-1} + t_{k-2}$. The roads back to the first
-# are counted by the Fibonacci numbers.
+# Now a graph in which each number is the sum of the two before it: $t_k = t_{k-1} + t_{k-2}$. The roads back to the
+# first are counted by the Fibonacci numbers.
 #
 # **Predict.** For 90 such sums, how many roads are there, and how long will `backward` take?
 
@@ -372,7 +375,8 @@ for _ in range(90):
 start = time.perf_counter()
 last.backward()
 seconds = time.perf_counter() - start
-print(f"{first.grad:.3g} roads in {1e6 * seconds:.0f} microseconds; at a billion a second, {first.grad / 1e9 / 3.15e7:.0f} years")
+years = first.grad / 1e9 / 3.15e7
+print(f"{first.grad:.3g} roads in {1e6 * seconds:.0f} microseconds; at a billion roads a second, {years:.0f} years")
 
 # %% [markdown]
 # It walked no roads. It crossed 180 arrows, each once, because what a node passes on is already the sum over every road
@@ -394,9 +398,9 @@ except RecursionError:
 # %% [markdown]
 # ## Weighing roads: multiplication
 #
-# $p = a \cdot b$. Nudge $a$ by $h$ and $p$ moves by $b \cdot h$: the local slope with respect to one factor is the other.
-# A nudge is now scaled at every arrow, and $\partial L/\partial a$ is the sum over all roads of the *product* of the
-# slopes along the road. The walk back stays as it is:
+# $p = a \cdot b$. Nudge $a$ by $h$ and $p$ moves by $b \cdot h$: the local slope with respect to one factor is the
+# other. A nudge is now scaled at every arrow, and $\partial L/\partial a$ is the sum over all roads of the *product*
+# of the slopes along the road. The walk back stays as it is:
 #
 # $$\bar a \mathrel{+}= \bar p \cdot b, \qquad \bar b \mathrel{+}= \bar p \cdot a$$
 
@@ -428,8 +432,8 @@ check("mul")
 # %% [markdown]
 # Back to $L = (a \cdot b + a) \cdot c$.
 #
-# **Predict.** Two roads lead from $a$ to $L$. What is the product of the slopes along each, and what is their sum? You have
-# measured it at the top.
+# **Predict.** Two roads lead from $a$ to $L$. What is the product of the slopes along each, and what is their sum?
+# You have measured it at the top.
 
 # %%
 a, b, c = Value(3.0), Value(-4.0), Value(2.0)
@@ -473,8 +477,8 @@ check("pow")
 # %% [markdown]
 # ## The rest of arithmetic
 #
-# No new calculus: minus and division are made from what you have, and then their slopes come along by themselves. That is what
-# one buys with a graph. Only the *reflected* operators need a thought.
+# No new calculus: minus and division are made from what you have, and their slopes come along by themselves. That is
+# what one buys with a graph. Only the *reflected* operators need a thought.
 #
 # **Predict.** For `2 - a` Python asks the int first; it does not know a `Value`, so Python calls `a.__rsub__(2)`.
 # What is `self` in there, and what is `other`?
@@ -545,7 +549,8 @@ check("algebra")
 # %% [markdown]
 # ## Exponential and logarithm
 #
-# $$e = \exp x: \quad \bar x \mathrel{+}= \bar e \cdot e \qquad\qquad l = \ln x: \quad \bar x \mathrel{+}= \bar l \cdot \frac{1}{x}$$
+# $$e = \exp x: \quad \bar x \mathrel{+}= \bar e \cdot e \qquad\qquad
+# l = \ln x: \quad \bar x \mathrel{+}= \bar l \cdot \frac{1}{x}$$
 #
 # The one slope is made of what came out, the other of what went in. Mixing these up is the commonest mistake in
 # a hand-written step back.
@@ -569,7 +574,10 @@ def exp(self):
 # %% nbgrader={"grade_id": "log", "solution": true}
 @method(Value)
 def log(self):
-    """Return the natural logarithm of self, a new node made from self, for data > 0; its local slope is 1 over self's data."""
+    """Return the natural logarithm of self, a new node made from self, whose data is positive.
+
+    Its local slope is 1 over self's data.
+    """
     ### BEGIN SOLUTION exp_log
     out = Value(math.log(self.data), (self,), "log")
 
@@ -585,8 +593,8 @@ def log(self):
 check("exp_log")
 
 # %% [markdown]
-# **Predict.** $L = \ln(e^{a} + e^{b} + e^{c})$ is a soft version of the maximum. Raise all three by $h$: by how much does
-# $L$ rise? So what must the three slopes add up to?
+# **Predict.** $L = \ln(e^{a} + e^{b} + e^{c})$ is a soft version of the maximum. Raise all three by $h$: by how much
+# does $L$ rise? So what must the three slopes add up to?
 
 # %%
 leaves = [Value(1.0), Value(2.0), Value(4.0)]
@@ -594,7 +602,7 @@ sum(v.exp() for v in leaves).log().backward()
 print([round(v.grad, 4) for v in leaves], "sum", round(sum(v.grad for v in leaves), 4))
 
 # %% [markdown]
-# Positive, and summing to 1: these slopes are the softmax of the three numbers. You have just met the gradient that every
+# Positive, and summing to 1: these slopes are the softmax of the three numbers. It is half of the gradient that every
 # language model is trained with, and nobody told the engine about it.
 #
 # ## Two functions for neurons
@@ -602,14 +610,17 @@ print([round(v.grad, 4) for v in leaves], "sum", round(sum(v.grad for v in leave
 # $$t = \tanh x: \quad \bar x \mathrel{+}= \bar t \cdot (1 - t^2) \qquad\qquad
 # r = \max(0, x): \quad \bar x \mathrel{+}= \begin{cases} \bar r & x > 0 \\ 0 & x \le 0 \end{cases}$$
 #
-# A neuron needs something that bends. Both of these can shut the road: tanh where it is flat, relu wherever its input is
-# negative. At 0 relu has no slope; the convention here is PyTorch's, 0.
+# A neuron needs something that bends. Both of these can shut the road: tanh where it is flat, relu wherever its input
+# is negative. At 0 relu has no slope; the convention here is PyTorch's, 0.
 
 
 # %% nbgrader={"grade_id": "tanh", "solution": true}
 @method(Value)
 def tanh(self):
-    """Return the hyperbolic tangent of self, a new node made from self; its local slope is 1 minus its own data squared."""
+    """Return the hyperbolic tangent of self, a new node made from self.
+
+    Its local slope is 1 minus its own data squared.
+    """
     ### BEGIN SOLUTION tanh_relu
     out = Value(math.tanh(self.data), (self,), "tanh")
 
@@ -645,12 +656,13 @@ check("tanh_relu")
 # %% [markdown]
 # Each panel shows a function and the slope your engine finds for it.
 #
-# **Predict.** In which of the four is there a stretch where nothing can be learnt, because the slope is zero or close to it?
+# **Predict.** In which of the four is there a stretch where nothing can be learnt, because the slope is zero or close
+# to it?
 
 # %%
-panels = {"exp": (Value.exp, -3, 1.2), "log": (Value.log, 0.2, 4), "tanh": (Value.tanh, -4, 4), "relu": (Value.relu, -2, 2)}
+panels = [(Value.exp, -3, 1.2), (Value.log, 0.2, 4), (Value.tanh, -4, 4), (Value.relu, -2, 2)]
 fig, axes = plt.subplots(2, 2, figsize=(8, 5))
-for ax, (name, (function, low, high)) in zip(axes.flat, panels.items(), strict=True):
+for ax, (function, low, high) in zip(axes.flat, panels, strict=True):
     inputs = [Value(low + (high - low) * i / 120) for i in range(121)]
     outputs = [function(v) for v in inputs]
     for out in outputs:
@@ -658,7 +670,7 @@ for ax, (name, (function, low, high)) in zip(axes.flat, panels.items(), strict=T
     xs = [v.data for v in inputs]
     ax.plot(xs, [out.data for out in outputs], color=BLUE, label="function")
     ax.plot(xs, [v.grad for v in inputs], "--", color=ORANGE, label="its slope")
-    ax.set(xlabel="x", title=name)
+    ax.set(xlabel="x", title=function.__name__)
 axes[0, 0].legend()
 fig.suptitle("Where the dashed line touches zero, the road is shut")
 fig.tight_layout()
@@ -667,9 +679,9 @@ plt.show()
 # %% [markdown]
 # ## Trust, measured
 #
-# The engine uses calculus, the measuring stick does not. Where both agree, at a point somebody drew at random, a wrong rule has no
-# place to hide. So compare them, and keep the largest disagreement, relative for large slopes and absolute for small
-# ones:
+# The engine uses calculus, the measuring stick does not; where they agree at a random point, hardly anything can be
+# wrong with both. So compare them, and keep the largest disagreement, relative for large slopes and absolute for
+# small ones:
 #
 # $$\max_i \; \frac{|e_i - m_i|}{\max(1, |e_i|, |m_i|)}$$
 #
@@ -678,7 +690,7 @@ plt.show()
 
 # %% nbgrader={"grade_id": "gradient_check", "solution": true}
 def gradient_check(f, point, h=1e-4):
-    """Return the largest disagreement between the engine's slopes of f and the measured ones: list of n floats -> float.
+    """Return the largest disagreement between the engine's slopes of f and the measured ones, a float.
 
     f      takes a list of n Values and returns a Value made from them; give it fresh leaves for every run
     point  a list of n floats, the same after the call as before
@@ -700,18 +712,18 @@ check("gradient_check")
 # %% [markdown]
 # ## See it work
 #
-# A network with one input, eight tanh neurons and one output has 25 weights:
+# A network with one input, six tanh neurons and one output has 19 weights:
 #
-# $$y(x) = b + \sum_{j=1}^{8} v_j \tanh(w_j\,x + c_j), \qquad L = \frac{1}{N} \sum_{i=1}^{N} (y(x_i) - y_i)^2$$
+# $$y(x) = b + \sum_{j=1}^{6} v_j \tanh(w_j\,x + c_j), \qquad L = \frac{1}{N} \sum_{i=1}^{N} (y(x_i) - y_i)^2$$
 #
-# Training repeats one thing: compute $L$, walk back, and move every weight a little against its slope. The slopes are set
-# to zero first, because `backward` only ever adds.
+# Training repeats one thing: compute $L$, walk back, and move every weight a little against its slope. The slopes are
+# set to zero first, because `backward` only ever adds.
 
 
 # %%
 def plain_net(weights, x):
-    """y(x) for 25 Values: w, c and v with eight each, then b."""
-    ws, cs, vs, b = weights[:8], weights[8:16], weights[16:24], weights[24]
+    """y(x) for 19 Values: w, c and v with six each, then b."""
+    ws, cs, vs, b = weights[:6], weights[6:12], weights[12:18], weights[18]
     return b + sum(v * (w * x + c).tanh() for w, c, v in zip(ws, cs, vs, strict=True))
 
 
@@ -739,8 +751,8 @@ def start_for(size, seed):
 
 
 noise = random.Random(0)
-points = [(-2 + 4 * i / 19, math.sin(2 * (-2 + 4 * i / 19)) + noise.gauss(0, 0.1)) for i in range(20)]
-trained, losses = train(plain_net, start_for(25, seed=0), points, steps=150, rate=0.15)
+points = [(x / 3.5, math.sin(2 * x / 3.5) + noise.gauss(0, 0.1)) for x in range(-7, 8)]
+trained, losses = train(plain_net, start_for(19, seed=0), points, steps=120, rate=0.2)
 print(f"loss {losses[0]:.3f} at first, {losses[-1]:.3f} after {len(losses)} steps")
 
 
@@ -753,18 +765,18 @@ def curve(net, weights):
 fig, ax = plt.subplots(figsize=(6.5, 3.6))
 ax.plot(*zip(*points, strict=True), "o", color=INK, label="data")
 ax.plot(*curve(plain_net, trained), color=ORANGE, label="the network")
-ax.set(xlabel="x", ylabel="y", title="150 walks back through your engine")
+ax.set(xlabel="x", ylabel="y", title="120 walks back through your engine")
 ax.legend()
 plt.show()
 
 # %% [markdown]
 # ## Watch it break
 #
-# Here are two engines with one wrong line each. `patch.object` swaps a method for the length of a `with` block; your own
+# Here are two engines with one mistake each. `patch.object` swaps a method for the length of a `with` block; your own
 # is back afterwards.
 #
-# **First break.** In the step back of a product, `+=` becomes `=`. Each weight is used once for every one of the
-# 20 data points, so 20 shares of slope arrive at it.
+# **First break.** In the step back of a product, `+=` becomes `=`. Every weight is used for each of the 15 data points,
+# so 15 shares of slope arrive at it.
 #
 # **Predict.** Will the loss fall, stay or explode? What will the fitted curve look like?
 
@@ -783,7 +795,7 @@ def overwriting_mul(self, other):
 
 
 with patch.object(Value, "__mul__", overwriting_mul):
-    broken, broken_losses = train(plain_net, start_for(25, seed=0), points, steps=150, rate=0.15)
+    broken, broken_losses = train(plain_net, start_for(19, seed=0), points, steps=120, rate=0.2)
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4))
 left.semilogy(losses, color=ORANGE, label="yours")
@@ -791,32 +803,33 @@ left.semilogy(broken_losses, "--", color=BLUE, label="overwriting")
 left.set(xlabel="step", ylabel="loss")
 left.legend()
 right.plot(*zip(*points, strict=True), "o", color=INK)
-right.plot(*points[0], "o", color=GREEN, markersize=9, label="heard last")
+right.plot(*points[0], "o", color=GREEN, markersize=9)
+right.text(-1.85, 0.95, "heard last", color=GREEN)
 right.plot(*curve(plain_net, trained), color=ORANGE)
 right.plot(*curve(plain_net, broken), "--", color=BLUE)
 right.set(xlabel="x", ylabel="y")
-right.legend(loc="upper right")
-fig.suptitle("Overwritten slopes: one data point is heard, nineteen are not")
+fig.suptitle("Overwritten slopes: of fifteen data points, products hear one")
 fig.tight_layout()
 plt.show()
 
 # %% [markdown]
-# The loss falls at once by two thirds, so a glance at the log would not alarm anybody; then it stays. The weights hear
-# only the leftmost point, whose share arrives last. (The bias $b$ comes in by additions and still hears all twenty.)
+# The loss falls at once by half, so a glance at the log would not alarm anybody; then it goes nowhere. The $w$
+# and $v$, which enter by products, hear only the leftmost point, whose share arrives last. ($b$ and the $c$ enter by
+# additions and still hear all fifteen.)
 #
-# **Second break.** The steps back are taken in the order in which one meets the nodes on the way from $L$: first a node, then
-# its parents. The network above would not even notice. There the only nodes with two children are weights, and
-# leaves pass nothing on. So give every neuron a *skip connection*, as nearly every modern network has: $g = h +
-# \tanh(u\,h + d)$, where $h$ is used twice.
+# **Second break.** The steps back are taken in the order in which one meets the nodes on the way from $L$: first a
+# node, then its parents. The network above would not notice. There the only nodes used twice are weights, and leaves
+# pass nothing on. So give every neuron a *skip connection*, as nearly every modern network has: $g = h + \tanh(u\,h +
+# d)$, where the computed $h$ is used twice.
 #
-# **Predict.** Two runs from the same start, A and B. One engine is right and one is wrong. Look at the curves before
-# you read the next cell: which is which?
+# **Predict.** Two runs from the same start, one by your engine and one by the wrong one, under the names A and B as a
+# coin has settled. Which is the wrong one? Decide before you read on.
 
 
 # %%
 def skip_net(weights, x):
-    """y(x) for 41 Values: w, c, u, d and v with eight each, then b."""
-    *rows, b = *(weights[i : i + 8] for i in range(0, 40, 8)), weights[40]
+    """y(x) for 31 Values: w, c, u, d and v with six each, then b."""
+    *rows, b = *(weights[i : i + 6] for i in range(0, 30, 6)), weights[30]
     y = b
     for w, c, u, d, v in zip(*rows, strict=True):
         h = (w * x + c).tanh()
@@ -824,8 +837,8 @@ def skip_net(weights, x):
     return y
 
 
-def parents_first_come(self):
-    """backward, in the order of first meeting."""
+def on_first_meeting(self):
+    """A wrong backward: nodes step in the order in which they are met."""
     order, seen = [], set()
 
     def visit(node):
@@ -841,20 +854,22 @@ def parents_first_come(self):
         node._backward()
 
 
-_, run_a = train(skip_net, start_for(41, seed=5), points, steps=80, rate=0.1)
-with patch.object(Value, "backward", parents_first_come):
-    _, run_b = train(skip_net, start_for(41, seed=5), points, steps=80, rate=0.1)
+mine, wrong = random.Random(1986).sample("AB", 2)
+runs = {mine: train(skip_net, start_for(31, seed=6), points, steps=60, rate=0.1)[1]}
+with patch.object(Value, "backward", on_first_meeting):
+    runs[wrong] = train(skip_net, start_for(31, seed=6), points, steps=60, rate=0.1)[1]
 
 fig, ax = plt.subplots(figsize=(6.5, 3.6))
-ax.plot(range(2, 80), run_a[2:], color=ORANGE, label="A")
-ax.plot(range(2, 80), run_b[2:], "--", color=BLUE, label="B")
+ax.plot(range(2, 60), runs["A"][2:], color=ORANGE, label="A")
+ax.plot(range(2, 60), runs["B"][2:], "--", color=BLUE, label="B")
 ax.set(xlabel="step", ylabel="loss", title="One of these two engines is wrong")
 ax.legend()
 plt.show()
 
 # %% [markdown]
-# Most people trust B, which ends lower. From the twelve starts with seeds 0 to 11 it does so six times: a coin would tell
-# you as much. A loss curve shows that something goes down, not that it follows the slope. Ask the one who can tell:
+# Most people trust the lower curve. A loss curve shows that something goes down, not that it follows the slope. Ask the
+# one who can tell:
+
 
 # %%
 def skip_loss(weights):
@@ -865,22 +880,22 @@ def plain_loss(weights):
     return mean_square(plain_net, weights, points[:3])
 
 
-print(f"A, with skips:      {gradient_check(skip_loss, start_for(41, seed=5)):.1e}")
-with patch.object(Value, "backward", parents_first_come):
-    print(f"B, with skips:      {gradient_check(skip_loss, start_for(41, seed=5)):.1e}")
-    print(f"B, without skips:   {gradient_check(plain_loss, start_for(25, seed=0)):.1e}")
+print(f"{mine}, with skips:     {gradient_check(skip_loss, start_for(31, seed=6)):.1e}")
+with patch.object(Value, "backward", on_first_meeting):
+    print(f"{wrong}, with skips:     {gradient_check(skip_loss, start_for(31, seed=6)):.1e}")
+    print(f"{wrong}, without skips:  {gradient_check(plain_loss, start_for(19, seed=0)):.1e}")
 with patch.object(Value, "__mul__", overwriting_mul):
-    print(f"overwriting:        {gradient_check(plain_loss, start_for(25, seed=0)):.1e}")
+    print(f"overwriting:       {gradient_check(plain_loss, start_for(19, seed=0)):.1e}")
 
 # %% [markdown]
-# B is wrong, and only where a computed number is used twice. Three data points and one line found what eighty steps of
-# training hid. Note what a check needs, though: a graph in which the mistake can happen. On the network without skips B
-# looks perfect.
+# The wrong engine had the lower loss, and not by a freak: of the starts with seeds 0 to 11 it wins four. Three data
+# points and one line found what sixty steps of training hid. Note what the check needs, though: a graph in which the
+# mistake can happen. On the network without skips the wrong engine looks perfect.
 #
 # ## What it costs
 #
 # **Predict.** A function has $n$ inputs. One run forward is one unit of time. How many units does `backward` take, at
-# $n = 4$ and at $n = 128$? And `numeric_gradient`?
+# $n = 4$ and at $n = 64$? And `numeric_gradient`?
 
 
 # %%
@@ -929,11 +944,11 @@ plt.show()
 # inputs. Start at $L$ and go against the arrows, and one walk tells what every number does to *one result*: *reverse
 # mode*. A model has a million inputs and one loss, so we walk back.
 #
-# The walk has a price of another kind. A product needs the other factor when its turn comes, so nothing may be thrown away
-# before. That is where a GPU's memory goes in training, and why a loss in a list is so dear:
+# The walk has a price of another kind. A product needs the other factor when its turn comes, so nothing may be thrown
+# away before. That is where a GPU's memory goes in training, and why a loss in a list is so dear:
 
 # %%
-loss = mean_square(plain_net, [Value(w) for w in start_for(25, seed=0)], points)
+loss = mean_square(plain_net, [Value(w) for w in start_for(19, seed=0)], points)
 behind = {}
 depths(loss, behind)
 print(f"one loss over {len(points)} points keeps {len(behind)} nodes alive; loss.data keeps none")
@@ -942,10 +957,10 @@ print(f"one loss over {len(points)} points keeps {len(behind)} nodes alive; loss
 # ## An open experiment
 #
 # Forward mode fits in twenty lines. Write a class that carries a pair, its number and the slope of that number with
-# respect to one chosen input, and give it `+`, `*` and `tanh`. The slope comes along with the number, so there is no graph and no
-# walk. Then time it against your engine, once on a function with 100 inputs and one result, and once on one with one input
-# and 100 results. Guess both ratios first. Which of the two would you use for the curvature of a loss along one
-# direction?
+# respect to one chosen input, and give it `+`, `*` and `tanh`. The slope comes along with the number, so there is no
+# graph and no walk. Then time it against your engine, once on a function with 100 inputs and one result, and once on
+# one with one input and 100 results. Guess both ratios first. Which of the two would you use to learn how the loss
+# changes along one direction in the space of all weights?
 
 # %%
 # your experiment
@@ -958,6 +973,6 @@ print(f"one loss over {len(points)} points keeps {len(behind)} nodes alive; loss
 # down all the same; only nudging the inputs gave it away."
 
 # %%
-mine = ""
-if mine:
-    aha(mine)
+words = ""
+if words:
+    aha(words)

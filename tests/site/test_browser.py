@@ -1,0 +1,155 @@
+"""The pages of this repository in a real browser: nothing is asked of another host, and every formula can be set."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.curriculum import load
+from autograder.site import build
+from autograder.site.lesson import place
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# a fresh profile that talks to nobody by itself
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+--disable-component-update --disable-sync --disable-default-apps""".split()
+
+
+class Silent(SimpleHTTPRequestHandler):
+    """A server of files that does not log."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@dataclass
+class Visit:
+    """A browser's page, and all that it asked for and complained about."""
+
+    page: Any
+    home: str
+    asked: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> Any:
+        """Open a page of the site and wait until it is quiet."""
+        self.page.goto(self.home + path, wait_until="networkidle")
+        return self.page
+
+    def elsewhere(self) -> list[str]:
+        """What was asked of any other host."""
+        return [url for url in self.asked if not url.startswith((self.home, "data:", "blob:" + self.home))]
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def pages(said: list[str]) -> Path:
+    pytest.importorskip("material", reason="the site needs mkdocs-material")
+    return build(ROOT, progress=said.append)
+
+
+@pytest.fixture(scope="module")
+def home(pages: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=str(pages)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = os.environ.get("FATHOM_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if chromium is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is on the PATH, and FATHOM_CHROMIUM is not set")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def visit(browser: Any, home: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    context = browser.new_context(color_scheme=request.param, viewport={"width": 1280, "height": 900})
+    found = Visit(context.new_page(), home)
+    found.page.on("request", lambda sent: found.asked.append(sent.url))
+    found.page.on("requestfailed", lambda sent: found.wrong.append(f"failed: {sent.url}"))
+    found.page.on("response", lambda got: found.wrong.append(f"{got.status}: {got.url}") if got.status >= 400 else None)
+    found.page.on("pageerror", lambda error: found.wrong.append(str(error)))
+    found.page.on("console", lambda line: found.wrong.append(line.text) if line.type in ("error", "warning") else None)
+    yield found
+    context.close()
+
+
+def paths() -> list[str]:
+    """Every page of the site, as the browser asks for it."""
+    lessons = [place(exercise).with_suffix("").as_posix() + "/" for exercise in load(ROOT).exercises]
+    return ["", *lessons, "ahas/"]
+
+
+def test_no_page_asks_another_host_or_complains(visit: Visit) -> None:
+    for path in paths():
+        page = visit.go(path)
+        assert page.locator("h1").count() == 1, path
+    assert visit.elsewhere() == []
+    assert visit.wrong == []
+
+
+def test_every_formula_can_be_set(visit: Visit, said: list[str]) -> None:
+    missing = [line for line in said if "LaTeX source" in line]
+    if missing:
+        pytest.skip(missing[0])
+    for path in paths():
+        page = visit.go(path)
+        assert page.locator(".katex-error").all_inner_texts() == [], path
+        assert (
+            page.locator(".arithmatex").count() == page.locator(".arithmatex > :is(.katex, .katex-display)").count()
+        ), path
+
+
+def test_every_picture_is_there(visit: Visit) -> None:
+    for path in paths():
+        page = visit.go(path)
+        broken = page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
+        assert broken == [], path
+
+
+def test_searching_answers_from_the_site_itself(visit: Visit) -> None:
+    page = visit.go("")
+    page.locator(".md-search__input").first.click()
+    page.keyboard.type("predict")
+    page.locator(".md-search-result__item").first.wait_for(timeout=10_000)
+    assert visit.elsewhere() == []
+
+
+def test_a_solution_opens_on_a_click(visit: Visit) -> None:
+    page = visit.go(paths()[1])
+    spoiler = page.locator(".part details.success").first
+    assert not spoiler.locator("pre").is_visible()
+    spoiler.locator("summary").click()
+    assert spoiler.locator("pre").is_visible()
+
+
+def test_no_page_is_wider_than_a_phone(browser: Any, home: str) -> None:
+    context = browser.new_context(viewport={"width": 375, "height": 700})
+    page = context.new_page()
+    for path in paths():
+        page.goto(home + path, wait_until="networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375, path
+    context.close()
