@@ -128,6 +128,17 @@ def learn(exercise: Annotated[str | None, typer.Argument(help="The next one to d
     raise typer.Exit(command.run(exercise))
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    epilog="Example: fathom run train_gpt --help",
+)
+def run(context: typer.Context) -> None:
+    """The program of an exercise, on your own code where it passes."""
+    from autograder.commands import run as command
+
+    raise typer.Exit(command.run(context.args))
+
+
 data = typer.Typer(help="Public data sets: listed, fetched on request, verified by checksum.", no_args_is_help=True)
 app.add_typer(data, name="data")
 

@@ -1,152 +1,84 @@
-"""`check`, `hint` and `aha` as a notebook calls them."""
+"""`check("mul")`: the verdict on one part, as the notebook has been executed so far."""
 
 from __future__ import annotations
 
-import functools
-import os
-from pathlib import Path
-from typing import Any
+import contextlib
+from dataclasses import replace
 
-from autograder import curriculum
-from autograder.curriculum import Curriculum, Exercise
+from autograder.curriculum import Exercise
 from autograder.judge.report import PartReport, Report
-from autograder.kernel.history import History
-from autograder.kernel.service import Service, ServiceLost
-from autograder.notebook import Cell, blank_of, definitions
+from autograder.kernel.desk import Desk
+from autograder.kernel.told import CheckFailed, Interrupted, NotJudged
+from autograder.notebook import Definitions, blank_of, definitions
+
+UNRUN = "defined nowhere"  # how a note begins that speaks of files, where here a cell has merely not run yet
 
 
-class CheckFailed(Exception):
-    """A part did not pass; shown as its verdict, without a traceback."""
-
-    def __init__(self, part: PartReport) -> None:
-        super().__init__(f"{part.part}: {part.outcome.replace('_', ' ')}")
-        self.part = part
-
-    def _render_traceback_(self) -> list[str]:
-        from autograder.render.notebook import verdict_lines
-
-        return verdict_lines(self.part)
+def begin() -> None:
+    """Start the warm judge of the notebook that is being opened; whatever is wrong is said by the first check."""
+    with contextlib.suppress(NotJudged, OSError):
+        desk = Desk.here()
+        if desk.history is not None:
+            desk.warm_up()
 
 
 def check(part: str) -> None:
-    """Grade one part of the notebook as executed so far; raises CheckFailed unless it passes."""
-    from autograder.render.notebook import show
+    """Grade one part of the notebook as executed so far, and show the verdict.
+
+    Raises CheckFailed unless it passes, NotJudged where there is no verdict; neither shows a traceback.
+    """
+    from autograder.render.notebook import show, show_note
 
     desk = Desk.here()
     exercise = desk.exercise(part)
-    report = desk.grade(exercise, part)
-    verdict = report.part(part)
-    desk.log(exercise, report)
-    show(verdict, report)
+    assert exercise is not None
+    cells = desk.cells(exercise)
+    found = definitions(cells, blank_of(exercise))
+    try:
+        report = desk.grade(exercise, cells, part)
+    except KeyboardInterrupt:
+        raise Interrupted(f'check("{part}") was interrupted; nothing was judged') from None
+    if report.error is not None:
+        raise NotJudged(report.error)
+    verdict = as_executed(report.part(part), exercise, found) if desk.history is not None else report.part(part)
+    notes = tuple(note for note in report.notes if not note.startswith(UNRUN))
+    show(verdict, exercise.part(part), notes)
+    warning = log(desk, report, found) if desk.logs else None
+    if warning is not None:
+        show_note(warning)
     if verdict.outcome != "passed":
         raise CheckFailed(verdict)
 
 
-def hint(part: str) -> None:
-    """Show the next of a part's three hints, and those before it."""
+def log(desk: Desk, report: Report, found: Definitions) -> str | None:
+    """Log the attempt; a disk that refuses gives a warning."""
     from autograder import journal
-    from autograder.render.notebook import show_hints
 
-    desk = Desk.here()
-    exercise = desk.exercise(part)
-    found = exercise.part(part)
-    level, _ = journal.hint(desk.course.root, exercise.name, part, len(found.hints))
-    show_hints(found, level)
+    return journal.attempt(desk.course.root, report.as_json(), found.digest(), "notebook").warning
 
 
-def aha(text: str = "", part: str | None = None) -> None:
-    """Log what you understood, in your own words, tied to the attempts behind it."""
-    from autograder import journal
-    from autograder.render.notebook import show_aha
-
-    desk = Desk.here()
-    exercise = desk.exercise(part)
-    show_aha(journal.aha(desk.course.root, text, exercise.name, part))
-
-
-class Desk:
-    """What one kernel keeps: the curriculum, its history, and a warm judge for its exercise."""
-
-    def __init__(self) -> None:
-        self.course: Curriculum = curriculum.load(curriculum.find_root())
-        self.history: History | None = None
-        self.service: Service | None = None
-        shell = current_shell()
-        if shell is not None:
-            self.history = History(shell)
-
-    @staticmethod
-    @functools.cache
-    def here() -> Desk:
-        """This kernel's desk."""
-        return Desk()
-
-    def cells(self, exercise: Exercise) -> tuple[Cell, ...]:
-        """The notebook as executed; outside IPython the notebook as saved."""
-        if self.history is not None:
-            return self.history.cells(blank_of(exercise))
-        from autograder.notebook import read
-
-        return read(exercise.notebook)
-
-    def exercise(self, part: str | None) -> Exercise:
-        """The exercise of this notebook: by its file's name, else by what has been defined.
-
-        Raises LookupError where no exercise has the part.
-        """
-        named = os.environ.get("JPY_SESSION_NAME") or (notebook_of_vscode() or "")
-        for exercise in self.course.exercises:
-            if exercise.notebook.name == Path(named).name:
-                return exercise
-        having = [e for e in self.course.exercises if part is None or any(p.name == part for p in e.parts)]
-        if not having:
-            known = ", ".join(p.name for e in self.course.exercises for p in e.parts)
-            raise LookupError(f"no exercise has a part {part!r}; the parts are {known}")
-        return max(having, key=self.overlap)
-
-    def overlap(self, exercise: Exercise) -> int:
-        """How many of an exercise's stubs this kernel has defined."""
-        if self.history is None:
-            return 0
-        blank = blank_of(exercise)
-        found = definitions(self.cells(exercise), blank)
-        names = {name for statement in found.statements for name in statement.names}
-        return len(names & (set(blank.stubs) | {stub.split(".")[0] for stub in blank.stubs}))
-
-    def grade(self, exercise: Exercise, part: str) -> Report:
-        """Grade one part by the warm judge, started at the first check and again if it was lost."""
-        cells = self.cells(exercise)
-        path = exercise.notebook.name
-        for attempt in (1, 2):
-            if self.service is None or not self.service.alive:
-                self.service = Service(self.course.root, exercise.name)
-            try:
-                return self.service.grade(path, cells, [part])
-            except ServiceLost:
-                self.service = None
-                if attempt == 2:
-                    raise
-        raise AssertionError("unreachable")
-
-    def log(self, exercise: Exercise, report: Report) -> None:
-        """Log the attempt; a disk that refuses is the log's worry, not the verdict's."""
-        from autograder import journal
-
-        digest = definitions(self.cells(exercise), blank_of(exercise)).digest()
-        journal.attempt(self.course.root, report.as_json(), digest, "notebook")
+def as_executed(verdict: PartReport, exercise: Exercise, found: Definitions) -> PartReport:
+    """A verdict that says which cells have not run yet, where that is why nothing could be judged."""
+    if verdict.outcome != "not_started":
+        return verdict
+    part = exercise.part(verdict.part)
+    missing = set(found.missing)
+    if missing & set(part.stubs):
+        names = ", ".join(f"`{name}`" for name in part.stubs if name in missing)
+        return replace(verdict, message=f"{names} is not defined in this kernel yet: run the cell above, then this one.")
+    unrun = [name for name in needs(exercise, part.name) if missing & set(exercise.part(name).stubs)]
+    if unrun:
+        cells = f"this kernel has not run {', '.join(unrun)} yet, which {part.name} builds on"
+        return replace(verdict, message=f"{cells}: run the cells above (in the menu Run, Run All Above Selected Cell).")
+    return verdict
 
 
-def current_shell() -> Any:
-    """IPython's shell, or None in plain Python."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    return get_ipython()  # type: ignore[no-untyped-call]
-
-
-def notebook_of_vscode() -> str | None:
-    """The notebook's path as VS Code leaves it in the namespace."""
-    shell = current_shell()
-    found = shell.user_ns.get("__vsc_ipynb_file__") if shell is not None else None
-    return found if isinstance(found, str) else None
+def needs(exercise: Exercise, name: str) -> list[str]:
+    """Every part that a part needs, in the order of the lesson."""
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        more = set(exercise.part(waiting.pop()).needs) - seen
+        seen |= more
+        waiting += more
+    return [part.name for part in exercise.parts if part.name in seen]

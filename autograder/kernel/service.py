@@ -1,21 +1,21 @@
-"""The judge behind a notebook: a process of its own that stays warm between checks.
-
-Its standard input is a socket; each request is a message with numbered cells, each answer a report. It ends with the
-kernel that started it.
-"""
+"""The kernel's side of its judge: a process of its own that stays warm between checks and ends with the kernel."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.judge.report import Report, from_data, to_data
+from autograder.judge.report import Report, from_data
 from autograder.notebook import Cell
 from autograder.observe import wire
 
@@ -27,98 +27,83 @@ class ServiceLost(RuntimeError):
 
 
 class Service:
-    """The kernel's side of the judge's process."""
+    """One warm judge. Threads do all reading and writing, so that an interrupt never leaves half a message behind."""
 
     def __init__(self, root: Path, exercise: str) -> None:
         self.sock, theirs = socket.socketpair()
+        self.said = tempfile.TemporaryFile()  # a pipe that nobody reads would fill up
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "autograder.kernel.service", str(root), exercise],
+            [sys.executable, "-m", "autograder.kernel.serving", str(root), exercise],
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stderr=self.said,
+            env=environment(),
             start_new_session=True,  # interrupting the kernel must not end it
         )
         theirs.close()
         self.number = 0
+        self.replies: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        threading.Thread(target=self.listen, name="fathom replies", daemon=True).start()
+
+    def listen(self) -> None:
+        """Hand on every reply, and None once there will be no more."""
+        with contextlib.suppress(wire.Closed, wire.WireError, OSError):
+            while True:
+                self.replies.put(wire.receive(self.sock))
+        self.replies.put(None)
 
     def grade(self, path: str, cells: Sequence[Cell], parts: Sequence[str]) -> Report:
-        """Grade parts of the cells; ServiceLost where the judge is gone."""
+        """Grade parts of the cells; ServiceLost where the judge is gone.
+
+        An interrupt ends the waiting; the next request ends the grading that was asked for before it.
+        """
         self.number += 1
-        listing = [(cell.source, cell.grade_id) for cell in cells]
+        listing = [(cell.source, cell.grade_id, cell.label) for cell in cells]
         request = {"n": self.number, "path": path, "cells": listing, "parts": list(parts)}
+        threading.Thread(target=self.send, args=(request,), name="fathom request", daemon=True).start()
         deadline = time.monotonic() + SECONDS
-        try:
+        while True:
+            try:
+                reply = self.replies.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise ServiceLost(f"the judge did not answer within {SECONDS:.0f} seconds") from None
+            if reply is None:
+                raise ServiceLost(self.last_words())
+            if reply["n"] != self.number:  # the answer to a question that was interrupted
+                continue
+            if "broken" in reply:
+                raise ServiceLost(reply["broken"])
+            return from_data(reply["report"])
+
+    def send(self, request: dict[str, Any]) -> None:
+        """Write a request; where nobody listens any more, the thread that reads finds out."""
+        with contextlib.suppress(wire.Closed, wire.WireError, OSError):
             wire.send(self.sock, request)
-            while True:  # an answer to a question that was interrupted is passed over
-                reply = wire.receive(self.sock, deadline)
-                if reply["n"] == self.number:
-                    break
-        except (wire.Closed, wire.Late, OSError) as error:
-            raise ServiceLost(self.last_words()) from error
-        if "broken" in reply:
-            raise ServiceLost(reply["broken"])
-        return from_data(reply["report"])
 
     def last_words(self) -> str:
         """What the process said on stderr before it ended."""
         self.close()
-        assert self.process.stderr is not None
-        text = self.process.stderr.read().decode(errors="replace").strip()
-        return text.splitlines()[-1] if text else "the judge's process ended"
+        self.said.seek(0)
+        lines = self.said.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"the judge's process ended (exit status {self.process.returncode})"
 
     def close(self) -> None:
         """End the process."""
-        self.sock.close()
+        with contextlib.suppress(OSError):  # also wakes the thread that reads
+            self.sock.shutdown(socket.SHUT_RDWR)
         try:
             self.process.wait(2.0)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
 
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
 
 
-def main() -> None:
-    """Serve one exercise until the socket closes."""
-    from autograder import curriculum
-    from autograder.bugs.diagnosis import Diagnostician
-    from autograder.bugs.signatures import preloads
-    from autograder.judge.session import Judge, with_judge
-
-    sock = socket.socket(fileno=os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    course = curriculum.load(Path(sys.argv[1]))
-    exercise = course.exercise(sys.argv[2])
-
-    def body(judge: Judge) -> None:
-        doctor = Diagnostician(judge)
-        doctor.prepare(exercise)
-        while True:
-            try:
-                wire.send(sock, answer(doctor, exercise, wire.receive(sock)))
-            except wire.Closed:
-                return
-
-    with_judge(course, [exercise], body, preloads(course, [exercise]))
-
-
-def answer(doctor: Any, exercise: Any, request: dict[str, Any]) -> dict[str, Any]:
-    """Grade one request."""
-    from autograder.judge.examine import Request
-
-    cells = tuple(
-        Cell("code", source, {"nbgrader": {"grade_id": name}} if name else {}, name, index)
-        for index, (source, name) in enumerate(request["cells"])
-    )
-    try:
-        asked = Request(exercise, request["path"], cells, tuple(request["parts"]))
-        graded = doctor.one(asked)
-    except Exception as error:
-        return {"n": request["n"], "broken": f"{type(error).__name__}: {error}"}
-    return {"n": request["n"], "report": to_data(graded.report)}
-
-
-if __name__ == "__main__":
-    main()
+def environment() -> dict[str, str]:
+    """The kernel's environment, with this package to be found whatever folder the kernel was started in."""
+    package = str(Path(__file__).resolve().parents[2])
+    paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
