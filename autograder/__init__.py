@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["aha", "carry", "check", "hint", "look", "method", "palette"]
 
-_HOMES = {"aha": "noting", "carry": "carrying", "check": "checking", "hint": "noting", "look": "looking", "palette": "colours"}
+_HOMES = {
+    "aha": "noting",
+    "carry": "carrying",
+    "check": "checking",
+    "hint": "noting",
+    "look": "looking",
+    "palette": "colours",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -112,11 +112,13 @@ class Diagnostician:
         graded = self.judge.here(request, diagnose_with(self.found))
         return graded if ready else self.named(request, graded)
 
-    def grade(self, requests: Sequence[Request], jobs: int | None = None) -> Iterator[tuple[int, Graded]]:
-        """Grade requests with bugs named; yields (index, graded) as they finish."""
+    def grade(
+        self, requests: Sequence[Request], jobs: int | None = None, lenient: bool = False
+    ) -> Iterator[tuple[int, Graded]]:
+        """Grade requests with bugs named; yields (index, graded) as they finish. `lenient`: see `Judge.grade`."""
         unready = {request.exercise.name for request in requests if not self.ready(request)}
         later = []
-        for index, graded in self.judge.grade(requests, diagnose_with(self.found), jobs, keep=bool(unready)):
+        for index, graded in self.judge.grade(requests, diagnose_with(self.found), jobs, bool(unready), lenient):
             if requests[index].exercise.name in unready:
                 later.append((index, graded))
             else:

@@ -52,6 +52,7 @@ def grade(
 ) -> list[Report]:
     """Grade every request with one warm judge, bugs named; reports in the order of the requests."""
     from autograder.bugs.diagnosis import Diagnostician
+    from autograder.bugs.graft import blame
     from autograder.bugs.signatures import preloads
     from autograder.judge.session import Judge, with_judge
 
@@ -60,7 +61,7 @@ def grade(
     def body(judge: Judge) -> list[Report]:
         doctor = Diagnostician(judge)
         if len(requests) == 1:
-            return [doctor.one(requests[0]).report]
+            return [blame(judge, requests[0], doctor.one(requests[0]).report)]
         found = dict(doctor.grade(requests, jobs))
         return [found[index].report for index in range(len(requests))]
 

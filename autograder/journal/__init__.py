@@ -6,12 +6,11 @@
 
 from autograder.journal.activity import PLAN
 from autograder.journal.ahas import Aha, AhaRefused, Ahas, read_all
-from autograder.journal.log import GITATTRIBUTES, Broken, Log, append, read
+from autograder.journal.log import Broken, Log, append, read
 from autograder.journal.progress import Standing, Work
 from autograder.journal.record import Hint, Recorded, aha, attempt, hint, session, standing
 
 __all__ = [
-    "GITATTRIBUTES",
     "PLAN",
     "Aha",
     "AhaRefused",

@@ -8,14 +8,14 @@ Every event has
     kind      attempt, hint, aha, session; further kinds (drill, review) need no new version
     exercise  its name, where the event belongs to one
 and by kind
-    attempt   digest (of the graded statements), seconds (grading took), source (check, watch, notebook), points, out_of,
-              parts {part: outcome} for those that were graded, bugs {part: bug}
+    attempt   digest (of the graded statements), seconds (grading took), source (check, watch, notebook), points,
+              out_of, parts {part: outcome} for those that were graded, bugs {part: bug}
     hint      part, level (1 to 3)
     aha       file (its name in progress_log); part where known
     session   minutes (that ended at `at`)
 Nothing names the machine, its user or a path outside the folder.
 
-What is new in every line comes before `kind`, what repeats comes after: an unchanged rest is parsed once (see `decode`).
+What is new in every line comes before `kind`, what repeats comes after it and is parsed once (see `decode`).
 """
 
 from __future__ import annotations

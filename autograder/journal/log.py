@@ -2,7 +2,7 @@
 
 A line is one write under a lock, then fsync. Where the last line has no newline (its writer was killed), the next
 one starts on a line of its own: the torn text stays where it is, and reading names it. Git merges two machines'
-files with `GITATTRIBUTES`: both sides' lines stay, `read` puts them in order.
+files by `merge=union` (in .gitattributes): both sides' lines stay, and `read` puts them in order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ except ImportError:  # not on Windows: there a line is still one write at the en
 
 FOLDER = "progress_log"
 FILE = "attempts.jsonl"
-GITATTRIBUTES = f"{FOLDER}/{FILE} text eol=lf merge=union"
 
 BLOCK = 1 << 18
 LOCK_SECONDS = 1.0  # longer than any write takes; a stopped holder must not hold up a verdict
@@ -225,8 +224,8 @@ def read(root: Path, now: float | None = None) -> Log:
 def read_lines(lines: Iterable[str], horizon: float) -> Log:
     """Events in order from lines in the order of the file; a time after `horizon` is not believed.
 
-    On one machine the order of writing counts, whatever the clock says; between machines only the clock can tell. So an
-    event is never earlier than the one it was written below, and a time that is yet to come is taken for the last one's.
+    On one machine the order of writing counts, whatever the clock says; between machines only the clock can tell. So
+    an event is never earlier than the one it was written below, and a time yet to come is taken for the last one's.
     """
     events: list[Event] = []
     times: list[float] = []  # in that order

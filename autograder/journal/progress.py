@@ -18,8 +18,8 @@ Order = Sequence[tuple[str, Sequence[str]]]  # exercises and their parts, in the
 class Work:
     """What the log knows of one exercise.
 
-    The last known outcome of each part, the parts that ever passed, how many states were tried, the highest level of hint
-    seen by part, and when the last attempt was (epoch seconds).
+    The last known outcome of each part, the parts that ever passed, how many states were tried, the highest level of
+    hint seen by part, and when the last attempt was (epoch seconds).
     """
 
     outcomes: Mapping[str, str] = field(default_factory=dict)
@@ -87,7 +87,7 @@ def works_of(events: Iterable[Event]) -> dict[str, Work]:
 
 
 class Tally:
-    """One exercise while its events are counted; attempts that say the same share one `said`, and are looked into once."""
+    """One exercise while its events are counted; what attempts share, their `said`, is looked into once."""
 
     def __init__(self) -> None:
         self.saids: dict[int, Mapping[str, Any]] = {}  # by identity, in the order of their last appearance

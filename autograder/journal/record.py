@@ -1,4 +1,4 @@
-"""What commands write: an attempt, a hint, a session, an aha. Nothing here raises because a disk is full or read-only."""
+"""What commands write: attempts, hints, sessions, ahas. A full or read-only disk costs a warning, never a verdict."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def attempt(root: Path, report: Mapping[str, Any], digest: str, source: str, now
     """Log a report (as `Report.as_json`) on the learner's own work, if it is a new state of the graded statements.
 
     New is another digest than the last one logged for the exercise, or another outcome or bug for the same one. A
-    report on some of the parts says nothing about the others. Call it after the verdict is shown: it waits for the disk.
+    report on some of the parts says nothing about the others. It waits for the disk: call it once the verdict is shown.
     """
     if report["error"] is not None or not report["parts"]:
         return Recorded()
@@ -112,7 +112,7 @@ def session(root: Path, minutes: float, exercise: str | None = None, now: float 
 def aha(
     root: Path, text: str, exercise: str | None = None, part: str | None = None, now: datetime | None = None
 ) -> Path:
-    """Keep an aha with the failing and the passing attempt behind it, those of the part that last turned if none is named.
+    """Keep an aha with the attempts behind it; without a part, it belongs to the one that last began to pass.
 
     AhaRefused where it is empty, too long or the disk refuses, with a sentence that says what to do.
     """

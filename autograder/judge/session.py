@@ -12,6 +12,7 @@ import os
 import selectors
 import signal
 import socket
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,10 +27,12 @@ from autograder.judge.grading import Comparison, JudgeError, Record, UnjudgedChe
 from autograder.judge.report import CheckReport, Report, from_data, to_data
 from autograder.judge.submission import reference
 from autograder.observe import wire
-from autograder.observe.client import Zygote, ZygoteLost
+from autograder.observe.client import COMMAND, Zygote, ZygoteLost
 from autograder.observe.zygote import PR_SET_PDEATHSIG, prctl
 
 T = TypeVar("T")
+
+PATIENCE = 900.0  # seconds for one submission, all its parts together
 
 LEAN = """
 assertion cacheprovider debugging doctest faulthandler junitxml legacypath logging monkeypatch nose pastebin
@@ -39,14 +42,19 @@ unittest unraisableexception warnings capture
 
 
 def with_judge(
-    curriculum: Curriculum, exercises: Sequence[Exercise], body: Callable[[Judge], T], preload: Sequence[str] = ()
+    curriculum: Curriculum,
+    exercises: Sequence[Exercise],
+    body: Callable[[Judge], T],
+    preload: Sequence[str] = (),
+    command: Sequence[str] = COMMAND,
 ) -> T:
     """Start a zygote, collect the exercises' checks, and call `body` with the judge over them.
 
-    `preload` names modules that the zygote imports ahead, so that no worker has to.
+    `preload` names modules that the zygote imports ahead, so that no worker has to; `command` starts the zygote, a
+    locked one where the submissions are other people's.
     Raises JudgeError where checks cannot be collected, and whatever `body` raises.
     """
-    with Zygote(preload=preload) as zygote:
+    with Zygote(command, preload) as zygote:
         loop = Loop(curriculum, exercises, zygote, body)
         arguments = ["--disable-plugin-autoload", "-c", os.devnull, f"--rootdir={curriculum.root}"]
         for name in LEAN:
@@ -133,11 +141,13 @@ class Judge:
         diagnose: Diagnose | None = None,
         jobs: int | None = None,
         keep: bool = False,
+        lenient: bool = False,
     ) -> Iterator[tuple[int, Graded]]:
         """Grade in forked children, as many as there are cores; yield (index, graded) as they finish.
 
-        A child grades one request after the other; if one ends a child, that request gets an error and a new child
-        takes up the rest. `keep` brings the records of every check back too.
+        A child grades one request after the other; if one ends a child, or keeps it for too long, that request gets
+        an error and a new child takes up the rest. `keep` brings the records of every check back too; with `lenient` a
+        check that breaks over a submission makes that one's error as well, and JudgeError means that no worker is left.
         """
         waiting = collections.deque(range(len(requests)))
         children: list[Child] = []
@@ -153,10 +163,13 @@ class Judge:
                 for _ in range(min(jobs or os.cpu_count() or 1, len(requests))):
                     start()
                 while any(child.busy is not None for child in children):
-                    for key, _ in selector.select():
+                    ready = selector.select(PATIENCE / 60)
+                    for child in children:
+                        child.hurry()
+                    for key, _ in ready:
                         child = key.data
                         index = child.busy
-                        graded, alive = child.collect(requests[index])
+                        graded, alive = child.collect(requests[index], lenient)
                         if not alive:
                             selector.unregister(child.sock)
                             child.end()
@@ -192,10 +205,10 @@ class Judge:
             pass
         except JudgeError as error:
             with contextlib.suppress(BaseException):
-                wire.send(theirs, {"broken": str(error)})
+                wire.send(theirs, {"broken": str(error), "lost": isinstance(error.__cause__, ZygoteLost)})
         except BaseException:
             with contextlib.suppress(BaseException):
-                wire.send(theirs, {"broken": f"the judge broke:\n{traceback.format_exc()}"})
+                wire.send(theirs, {"broken": f"the judge broke:\n{traceback.format_exc()}", "lost": False})
         finally:
             os._exit(0)
 
@@ -216,15 +229,23 @@ class Child:
     def __init__(self, pid: int, sock: socket.socket) -> None:
         self.pid, self.sock = pid, sock
         self.busy: int | None = None
+        self.since = 0.0
 
     def take(self, waiting: collections.deque[int]) -> None:
         """Give it the next request, if there is one."""
         self.busy = waiting.popleft() if waiting else None
+        self.since = time.monotonic()
         if self.busy is not None:
             with contextlib.suppress(OSError, wire.Closed):
                 wire.send(self.sock, self.busy)
 
-    def collect(self, request: Request) -> tuple[Graded, bool]:
+    def hurry(self) -> None:
+        """Kill it where one submission keeps it for too long; reading from it then tells."""
+        if self.busy is not None and time.monotonic() - self.since > PATIENCE:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def collect(self, request: Request, lenient: bool) -> tuple[Graded, bool]:
         """Read its answer, and whether it can go on; a child that died over a submission makes that one's error."""
         try:
             data = wire.receive(self.sock)
@@ -232,7 +253,10 @@ class Child:
             message = f"grading {request.path} ended without a result; the file may be too large or too deeply nested"
             return Graded(Report(request.path, request.exercise.name, error=message)), False
         if "broken" in data:
-            raise JudgeError(f"{request.path} could not be graded: {data['broken']}")
+            message = f"{request.path} could not be graded: {data['broken']}"
+            if data["lost"] or not lenient:
+                raise JudgeError(message)
+            return Graded(Report(request.path, request.exercise.name, error=message)), False
         records = tuple(record_from_data(record) for record in data["records"])
         return Graded(from_data(data["report"]), records, tuple(data["imported"])), True
 

@@ -65,7 +65,9 @@ def as_executed(verdict: PartReport, exercise: Exercise, found: Definitions) -> 
     missing = set(found.missing)
     if missing & set(part.stubs):
         names = ", ".join(f"`{name}`" for name in part.stubs if name in missing)
-        return replace(verdict, message=f"{names} is not defined in this kernel yet: run the cell above, then this one.")
+        return replace(
+            verdict, message=f"{names} is not defined in this kernel yet: run the cell above, then this one."
+        )
     unrun = [name for name in needs(exercise, part.name) if missing & set(exercise.part(name).stubs)]
     if unrun:
         cells = f"this kernel has not run {', '.join(unrun)} yet, which {part.name} builds on"

@@ -70,7 +70,9 @@ class Desk:
         if part is None:
             return self.guess(self.course.exercises)
         if not isinstance(part, str):
-            raise NotJudged(f'A part is called by its name, as text: check("name"); this is of type {type(part).__name__}.')
+            raise NotJudged(
+                f'A part is called by its name, as text: check("name"); this is of type {type(part).__name__}.'
+            )
         having = [e for e in self.course.exercises if any(p.name == part for p in e.parts)]
         here = self.guess(self.course.exercises)
         if not having or (here is not None and here not in having and by_file(self.course, self.path) is here):

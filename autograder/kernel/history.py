@@ -84,7 +84,9 @@ def lesson_of(exercise: Exercise) -> Lesson:
     cells, blank = read(exercise.source), blank_of(exercise)
     listed = [{"cell_type": cell.kind, "source": cell.source, "metadata": cell.metadata} for cell in cells]
     own = [(name, cell) for name, cell in zip(cell_ids(listed), cells, strict=True) if cell.kind == "code"]
-    texts = {blank.cells.get(name, cell.source).strip(): name for name, cell in own if cell.grade_id or len(cell.source) > 40}
+    texts = {
+        blank.cells.get(name, cell.source).strip(): name for name, cell in own if cell.grade_id or len(cell.source) > 40
+    }
     return Lesson([name for name, _ in own], texts, blank)
 
 

@@ -58,7 +58,7 @@ class Service:
         An interrupt ends the waiting; the next request ends the grading that was asked for before it.
         """
         self.number += 1
-        listing = [(cell.source, cell.grade_id, cell.label) for cell in cells]
+        listing = [(c.source, c.grade_id, c.index, getattr(c, "number", 0)) for c in cells if c.kind == "code"]
         request = {"n": self.number, "path": path, "cells": listing, "parts": list(parts)}
         threading.Thread(target=self.send, args=(request,), name="fathom request", daemon=True).start()
         deadline = time.monotonic() + SECONDS

@@ -21,10 +21,11 @@ from autograder import curriculum
 from autograder.bugs.diagnosis import Diagnostician, diagnose_with, unnamed
 from autograder.bugs.signatures import preloads, run_catalogue
 from autograder.curriculum import Exercise
-from autograder.judge.examine import Graded, Request
+from autograder.judge.examine import Request
 from autograder.judge.report import to_data
 from autograder.judge.session import Child, Judge, JudgeError, with_judge
 from autograder.kernel.history import Executed
+from autograder.notebook import Cell
 from autograder.observe import wire
 from autograder.observe.zygote import PR_SET_PDEATHSIG, prctl
 
@@ -85,31 +86,90 @@ class Bench:
     def begin(self) -> None:
         """Fork a judge for the present request."""
         assert self.asked is not None
-        cells = tuple(
-            Executed("code", source, {"nbgrader": {"grade_id": name}} if name else {}, name, index, numbered(label))
-            for index, (source, name, label) in enumerate(self.asked["cells"])
-        )
-        request = Request(self.exercise, self.asked["path"], cells, tuple(self.asked["parts"]))
-        self.child = self.judge.fork([request], diagnose_with(self.doctor.found), False)
-        self.request = request
+        cells = tuple(cell(*given) for given in self.asked["cells"])
+        self.request = Request(self.exercise, self.asked["path"], cells, tuple(self.asked["parts"]))
+        self.child = self.judge.fork([self.request], diagnose_with(self.doctor.found), False)
         self.selector.register(self.child.sock, selectors.EVENT_READ)
         self.child.take(collections.deque([0]))
 
     def finish(self) -> None:
-        """Answer with what the fork found; a failure without a name waits for the catalogue while that is being run."""
+        """Answer with what the fork found; a failure without a name waits for the catalogue to be run, once."""
         assert self.asked is not None and self.child is not None
-        reply: dict[str, Any] = {"n": self.asked["n"]}
         try:
             graded, _ = self.child.collect(self.request)
         except JudgeError as error:
-            graded = Graded(to_be_broken(self.request))
-            reply["broken"] = str(error)
+            self.drop_child()
+            self.reply({"broken": str(error)})
+            return
         self.drop_child()
+        if self.exercise.name not in self.doctor.found and any(unnamed(part) for part in graded.report.parts):
+            if self.scholar is not None:
+                return  # its end begins this request anew
+            self.doctor.learn(self.exercise)  # where the cache cannot be written
+            self.begin()
+            return
+        self.reply({"report": to_data(graded.report)})
+
+    def reply(self, answer: dict[str, Any]) -> None:
+        """Answer the present request."""
+        assert self.asked is not None
+        number, self.asked = self.asked["n"], None
         self.last = time.monotonic()
-        if "broken" not in reply:
-            if self.scholar is not None and any(unnamed(part) for part in graded.report.parts):
-                return
-            reply["report"] = to_data(graded.report)
-        self.asked = None
         with contextlib.suppress(wire.Closed, OSError):
-            wire.send(self.sock, reply)
+            wire.send(self.sock, {"n": number, **answer})
+
+    def study(self) -> None:
+        """Run the catalogue in a fork while the learner reads, so that the first wrong answer has a name at once."""
+        reading, writing = os.pipe()
+        bench, pid = os.getpid(), os.fork()
+        if pid == 0:
+            try:
+                prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                os.nice(GENTLE)
+                self.sock.close()
+                if os.getppid() == bench:
+                    run_catalogue(self.judge, self.exercise)
+            finally:
+                os._exit(0)
+        os.close(writing)
+        self.scholar = (pid, reading)
+        self.selector.register(reading, selectors.EVENT_READ)
+
+    def drop_child(self) -> None:
+        """End the grading that is under way, if there is one."""
+        if self.child is not None:
+            self.selector.unregister(self.child.sock)
+            self.child.end()
+            self.child = None
+
+    def drop_scholar(self) -> None:
+        """End and reap the run of the catalogue, if there is one."""
+        if self.scholar is not None:
+            pid, reading = self.scholar
+            self.selector.unregister(reading)
+            os.close(reading)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            self.scholar = None
+
+
+def cell(source: str, grade_id: str | None, index: int, number: int) -> Executed | Cell:
+    """A cell as it came over the socket; `number` is 0 for one that no kernel ran."""
+    marks = {"nbgrader": {"grade_id": grade_id}} if grade_id else {}
+    if number:
+        return Executed("code", source, marks, grade_id, index, number)
+    return Cell("code", source, marks, grade_id, index)
+
+
+def main() -> None:
+    """Serve one exercise until the socket closes."""
+    sock = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    course = curriculum.load(Path(sys.argv[1]))
+    exercise = course.exercise(sys.argv[2])
+    with_judge(course, [exercise], lambda judge: Bench(judge, exercise, sock).run(), preloads(course, [exercise]))
+
+
+if __name__ == "__main__":
+    main()

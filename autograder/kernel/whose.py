@@ -14,7 +14,9 @@ from autograder.kernel.history import Run, lesson_of, owners
 
 def notebook_here(shell: Any) -> Path | None:
     """The notebook's file: as a Jupyter server names it to its kernels, or as VS Code leaves it in the namespace."""
-    named = os.environ.get("JPY_SESSION_NAME") or (shell.user_ns.get("__vsc_ipynb_file__") if shell is not None else None)
+    named = os.environ.get("JPY_SESSION_NAME") or (
+        shell.user_ns.get("__vsc_ipynb_file__") if shell is not None else None
+    )
     return Path(named) if isinstance(named, str) and named else None
 
 
@@ -43,7 +45,8 @@ def overlap(exercise: Exercise, runs: Sequence[Run]) -> int:
     """How many executions are a lesson's own cells or define its names."""
     lesson = lesson_of(exercise)
     return sum(
-        run.id in lesson.order or run.source.strip() in lesson.texts or bool(owners(run.source, lesson.blank)) for run in runs
+        run.id in lesson.order or run.source.strip() in lesson.texts or bool(owners(run.source, lesson.blank))
+        for run in runs
     )
 
 

@@ -126,7 +126,7 @@ def test_a_disk_that_refuses_leaves_no_half_entry(tmp_path, monkeypatch, call):
     monkeypatch.setattr(ahas.os, call, refuse)
     if call == "link":
         monkeypatch.setattr(ahas.os, "replace", refuse)
-    with pytest.raises(UnsavedAha, match="No space left on device.*keep the text"):
+    with pytest.raises(UnsavedAha, match=r"No space left on device.*keep the text"):
         write(tmp_path, "text", now=NOW)
     assert not list((tmp_path / "progress_log").iterdir())
 

@@ -1,4 +1,4 @@
-"""A line of the log: what is written reads back, what is broken is named, and the short cut of `decode` changes nothing."""
+"""A line of the log: what is written reads back, what is broken is named, the short cut of `decode` is exact."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_what_is_no_event_is_said(line, why):
 
 def test_an_event_that_would_not_read_back_is_never_written():
     for event in ({**ATTEMPT, "parts": {"nll": "fine"}}, {**ATTEMPT, "seconds": float("nan")}, {"kind": "hint"}, {}):
-        with pytest.raises(ValueError, match="has|JSON"):
+        with pytest.raises(ValueError, match=r"has|JSON"):
             encode(event, "0123456789abcdef", "", 0.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from autograder import journal
 from autograder.journal.log import place
 
+ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -51,7 +53,7 @@ def machines(tmp_path, at_work) -> tuple[Any, Any]:
     git(tmp_path, "clone", "-q", "shared.git", "laptop")
     laptop = at_work(tmp_path / "laptop")
     git(laptop.root, "checkout", "-q", "-B", "main")
-    (laptop.root / ".gitattributes").write_text(journal.GITATTRIBUTES + "\n")
+    shutil.copy(ROOT / ".gitattributes", laptop.root)
     laptop.tries(0, "start", add="failed")
     commit(laptop)
     git(laptop.root, "push", "-q", "origin", "main")

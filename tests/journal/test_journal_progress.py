@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -124,9 +125,9 @@ SPANS = st.lists(st.tuples(st.floats(-3000, 3000), st.floats(0, 700)).map(lambda
 @given(MINUTES, SPANS)
 def test_hours_are_those_of_a_slow_count(minutes, sessions):
     times = sorted(minutes)
-    gaps = [(a, b) for a, b in zip(times, times[1:], strict=False) if b - a < PAUSE / 60]
+    gaps = [(a, b) for a, b in pairwise(times) if b - a < PAUSE / 60]
     edges = sorted({0.0, 1440.0, *(edge for span in [*gaps, *sessions] for edge in span)})
-    inside = [(a, b) for a, b in zip(edges, edges[1:], strict=False) if 0 <= a and b <= 1440]
+    inside = [(a, b) for a, b in pairwise(edges) if a >= 0 and b <= 1440]
     slow = sum(b - a for a, b in inside if any(x <= a and b <= y for x, y in [*gaps, *sessions]))
     assert worked(*minutes, sessions=sessions) == pytest.approx(slow, abs=1e-3)
 

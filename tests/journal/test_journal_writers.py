@@ -10,6 +10,8 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,8 @@ def test_writers_that_are_killed_lose_nothing_they_were_told_is_written(tmp_path
     chance = random.Random(5)
     reading, writing = os.pipe()
     for round_ in range(12):
-        children = [fork(lambda n=n: write_for_ever(tmp_path, writing, f"{round_}-{n}")) for n in range(3)]
+        names = [f"{round_}-{number}" for number in range(3)]
+        children = [fork(partial(write_for_ever, tmp_path, writing, name)) for name in names]
         time.sleep(chance.uniform(0.01, 0.06))
         for child in children:
             os.kill(child, signal.SIGKILL)
@@ -92,7 +95,7 @@ def test_two_graders_of_one_save_log_it_once(tmp_path, report):
     for child in [fork(grade), fork(grade)]:
         os.waitpid(child, 0)
     digests = [event.digest for event in journal.read(tmp_path).events]
-    assert all(first != second for first, second in zip(digests, digests[1:], strict=False))
+    assert all(first != second for first, second in pairwise(digests))
     assert set(digests) == {f"digest-{number}" for number in range(5)}
 
 

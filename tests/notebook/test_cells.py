@@ -2,7 +2,6 @@
 
 import json
 import os
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.notebook import Cell, Unreadable, blank_from, definitions, load, read
+from autograder.notebook import Cell, Unreadable, blank_from, cells, definitions, load, read
 
 Write = Callable[..., Path]
 
@@ -114,13 +113,14 @@ def test_limits_are_told(notebook_file: Write) -> None:
         read(notebook_file("# %%\nx = 1\n" * 4, "many.py"), max_cells=3)
 
 
-def test_a_notebook_being_saved_is_waited_for(notebook_file: Write) -> None:
-    content = json.dumps(notebook(code()))
-    path = notebook_file(content[:30])
-    save = threading.Timer(0.01, path.write_text, [content])
-    save.start()
+@pytest.mark.parametrize(("name", "half"), [("a.ipynb", 30), ("a.ipynb", 0), ("a.py", 0)])
+def test_a_file_being_saved_is_waited_for(
+    name: str, half: int, notebook_file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = json.dumps(notebook(code())) if name == "a.ipynb" else "x = 1"
+    path = notebook_file(content[:half], name)
+    monkeypatch.setattr(cells.time, "sleep", lambda seconds: path.write_text(content))
     assert read(path)[0].source == "x = 1"
-    save.join()
 
 
 def test_waiting_for_a_save_is_short(notebook_file: Write) -> None:
@@ -128,7 +128,8 @@ def test_waiting_for_a_save_is_short(notebook_file: Write) -> None:
     began = time.perf_counter()
     with pytest.raises(Unreadable):
         read(path)
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 1
+    assert sum(cells.SAVING) <= 0.05
 
 
 def test_half_characters_are_replaced(notebook_file: Write) -> None:
@@ -162,10 +163,10 @@ CELL = st.fixed_dictionaries(
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
-@given(cells=JSON | st.lists(CELL | JSON, max_size=4), minor=JSON, metadata=JSON)
-def test_hostile_notebooks_are_read_or_told(cells: Any, minor: Any, metadata: Any, tmp_path: Path) -> None:
+@given(made=JSON | st.lists(CELL | JSON, max_size=4), minor=JSON, metadata=JSON)
+def test_hostile_notebooks_are_read_or_told(made: Any, minor: Any, metadata: Any, tmp_path: Path) -> None:
     path = tmp_path / "hostile.ipynb"
-    path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": minor, "metadata": metadata, "cells": cells}))
+    path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": minor, "metadata": metadata, "cells": made}))
     try:
         found = read(path)
     except Unreadable:

@@ -550,6 +550,6 @@ def test_reading_again_is_cheap_and_the_same(exercise: Exercise) -> None:
     lesson, blank = read(exercise.source), blank_of(exercise)
     first = definitions(lesson, blank)
     assert first == definitions(lesson, blank)
-    began = time.perf_counter()
+    began = time.process_time()
     definitions(lesson, blank).digest()
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
