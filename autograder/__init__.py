@@ -26,7 +26,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what a notebook asks for; with `check` the judge begins to warm up, so that no first verdict waits for it."""
+    """Import what a notebook asks for; with `check` the judge warms up, so that no first verdict waits for it."""
     if name not in _HOMES:
         raise AttributeError(f"module 'autograder' has no attribute {name!r}")
     from importlib import import_module

@@ -167,6 +167,25 @@ def data_path(name: str) -> None:
     raise typer.Exit(command.path(name))
 
 
+@app.command(epilog="Example: fathom grade submitted/ --exercise backprop_engine --jobs 4")
+def grade(
+    folder: Annotated[Path, typer.Argument(help="Submissions: a folder each, files, or nbgrader's submitted/ tree.")],
+    exercise: Annotated[list[str] | None, typer.Option(help="Only this exercise; may be repeated.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Submissions at a time; the number of cores if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where results go; FOLDER-graded beside it if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the secret inputs; drawn afresh if not given.")] = None,
+    trust: Annotated[bool, typer.Option(help="Run the submissions unlocked, as you.")] = False,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask cluster to grade on: tcp://HOST:8786.")] = None,
+    gradebook: Annotated[str | None, typer.Option(help="Also write points into this nbgrader database.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Grade a class of untrusted submissions, locked in, with feedback for each and a summary of all."""
+    from autograder.commands import grade as command
+
+    asked = command.Asked(folder, exercise or (), jobs, out, seed, trust, json, scheduler, gradebook)
+    raise typer.Exit(command.run(asked))
+
+
 def main() -> None:
     """The console script; several paths may follow `--submission`."""
     sys.argv[1:] = spread(sys.argv[1:])

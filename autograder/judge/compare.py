@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from autograder.judge import show
-from autograder.judge.kinds import Seen, brief, describe, raises, see
+from autograder.judge.kinds import Seen, brief, describe, see
 from autograder.judge.numbers import compare_arrays, compare_number, compare_numbers
+from autograder.judge.raising import raises
 from autograder.judge.show import Mismatch, join
 from autograder.judge.tolerance import Rules
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from autograder.judge.compare import Mismatch, compare, raises
+from autograder.judge.compare import Mismatch, compare
 from autograder.judge.observation import Observation
 from autograder.judge.picture import Picture, picture_of
+from autograder.judge.raising import raises
 from autograder.judge.report import CheckReport, Outcome
 from autograder.observe.client import Answer, Worker, Zygote
 from autograder.observe.wire import Raised

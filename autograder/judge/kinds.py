@@ -1,6 +1,5 @@
 """What kind of thing a value is, and how it reads in a sentence."""
 
-import builtins
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -8,26 +7,11 @@ from typing import Any
 import numpy as np
 
 from autograder.judge import show
+from autograder.judge.raising import raises
 from autograder.observe.blob import TORCH_ONLY, NotAnArray, plain_array, plain_tensor
 from autograder.observe.plain import Opaque, Raised, opaque, raised
 
 ITEMS = 8  # items of a list or dict that are written out
-
-
-class raises:
-    """Expects an exception of one of these types, by name, or of a class that inherits from one; without names, any."""
-
-    def __init__(self, *types: str) -> None:
-        self.types = types
-
-    def accepts(self, error: Raised) -> bool:
-        """Whether the exception is one of them."""
-        known = getattr(builtins, error.type, None)
-        builtin = [base.__name__ for base in known.__mro__] if isinstance(known, type) else []
-        return not self.types or bool({error.type, *error.bases, *builtin} & set(self.types))
-
-    def __repr__(self) -> str:
-        return " or ".join(self.types) or "an exception"
 
 
 @dataclass(frozen=True)

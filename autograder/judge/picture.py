@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 MOST = 4096  # numbers in one picture
 Picture = tuple[list[list[float]], list[list[float]]]  # got, wanted: rows of floats
 
@@ -20,6 +18,8 @@ def picture_of(got: Any, want: Any) -> Picture | None:
 
 def rows(value: Any) -> list[list[float]] | None:
     """An array's last two axes (the first of whatever lies before them) as rows, or None."""
+    import numpy as np
+
     if type(value).__module__.split(".")[0] == "torch":
         value = value.float().numpy() if value.is_floating_point() else value.numpy()
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf" or value.ndim == 0 or value.size < 2:

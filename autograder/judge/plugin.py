@@ -127,13 +127,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a check under its grading; in plain pytest, turn the record into pytest's own outcome."""
     if not is_check(pyfuncitem):
         return None
-    plain = GRADING not in pyfuncitem.config.stash
-    grading = plain_grading(pyfuncitem) if plain else pyfuncitem.config.stash[GRADING]
-    record = run(pyfuncitem, grading)
-    if plain:
-        tell(record)
-    else:
-        pyfuncitem.config.stash[RECORDS].append(record)
+    if GRADING in pyfuncitem.config.stash:
+        pyfuncitem.config.stash[RECORDS].append(run(pyfuncitem, pyfuncitem.config.stash[GRADING]))
+        return True
+    try:
+        record = run(pyfuncitem, plain_grading(pyfuncitem))
+    except ZygoteLost as error:
+        pytest.exit(str(error), returncode=2)
+    if record.outcome == "passed" and record.report.message:
+        pyfuncitem.warn(pytest.PytestWarning(record.report.message))
+    tell(record)
     return True
 
 

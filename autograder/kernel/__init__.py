@@ -1,1 +1,1 @@
-"""What notebooks import: `check`, `hint`, `aha`, `carry`, `look` and `palette`, in a Jupyter kernel or plain IPython."""
+"""What notebooks import: `check`, `hint`, `aha`, `carry`, `look`, `palette`; in a Jupyter kernel or plain IPython."""

@@ -4,48 +4,106 @@ from __future__ import annotations
 
 import linecache
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+
+from autograder.curriculum import CurriculumError, Exercise, Part
+from autograder.judge.submission import as_data, reference
+from autograder.notebook import Unreadable, blank_of, definitions, read
+
+Statement = Mapping[str, Any]
 
 
 def carry(name: str) -> types.ModuleType:
     """Return an earlier exercise's definitions as a module: yours where they pass, the reference elsewhere.
 
-    What is the reference's is said in print. Raises LookupError for an exercise that does not exist.
+    What is the reference's is said in print. Raises NotJudged, without a traceback, for an exercise that does not exist.
     """
-    from autograder.kernel.checking import Desk
+    from autograder.kernel.desk import Desk
+    from autograder.kernel.told import NotJudged
 
-    return carried(Desk.here(), name)
+    try:
+        return carried(Desk.here(), name)
+    except (LookupError, CurriculumError) as error:
+        raise NotJudged(str(error)) from None
 
 
 def carried(desk: Any, name: str) -> types.ModuleType:
-    """Load the learner's passing statements over the reference's."""
-    from autograder.judge.submission import reference
-    from autograder.notebook import Unreadable, blank_of, definitions, read
-
-    exercise = desk.course.exercise(name)
-    module = types.ModuleType(exercise.name)
-    run(reference(exercise), module)
-    passed = desk.passed(exercise)
-    stubs = {stub for part in exercise.parts if part.name in passed for stub in part.stubs}
-    try:
-        mine = definitions(read(exercise.notebook), blank_of(exercise))
-    except Unreadable:
-        stubs = set()
-    else:
-        if stubs:
-            own = [s for s in mine.statements if not set(s.names) & set(blank_of(exercise).stubs) - stubs]
-            run([vars(statement) for statement in own], module)
-    theirs = [part.name for part in exercise.parts if part.name not in passed]
-    if theirs:
-        print(f"carry: {exercise.name} uses the reference for {', '.join(theirs)}; the rest is yours.")
+    """An exercise as a module; `desk` knows the course and which parts of an exercise pass."""
+    exercise: Exercise = desk.course.exercise(name)
+    theirs = reference(exercise)
+    every = {owner for part in exercise.parts for owner in owners(part)}
+    own = every - {owner for part in exercise.parts if part.name not in desk.passed(exercise) for owner in owners(part)}
+    trouble = ""
+    if own:
+        try:
+            module = made(name, merged(statements(exercise), theirs, own, every - own))
+        except Unreadable as error:
+            own, trouble = set(), str(error)
+        except Exception as error:  # the learner's statements may raise anything
+            own, trouble = set(), f"Your notebook's definitions end in {type(error).__name__}: {error}"
+    if not own:
+        module = made(name, theirs)
+    say(exercise, [part.name for part in exercise.parts if owners(part) <= own], trouble)
     return module
 
 
-def run(statements: Sequence[Mapping[str, Any]], module: types.ModuleType) -> None:
-    """Execute statements in a module, with their cells in any traceback."""
-    for index, statement in enumerate(statements):
-        name = f"<{module.__name__} {statement['cell']} #{index}>"
+def owners(part: Part) -> set[str]:
+    """The functions and classes that a part's stubs belong to."""
+    return {stub.split(".")[0] for stub in part.stubs}
+
+
+def statements(exercise: Exercise) -> list[dict[str, Any]]:
+    """The learner's own graded statements, from the notebook as it is saved."""
+    return as_data(definitions(read(exercise.notebook), blank_of(exercise)).statements)
+
+
+def merged(
+    mine: Sequence[Statement], theirs: Sequence[Statement], own: Collection[str], others: Collection[str]
+) -> list[Statement]:
+    """My statements, with the reference's in the place of those that belong to `others`.
+
+    Functions are taken one by one, a class with all of its methods or not at all: what stands between two methods of a
+    class is nobody's contract. What only the reference defines comes along, before what needs it.
+    """
+    named = {name for statement in mine for name in roots(statement)}
+    rest = [s for s in theirs if roots(s) & set(others) or not roots(s) & (named | set(own))]
+    result: list[Statement] = []
+    for statement in mine:
+        if not roots(statement) & set(others):
+            result.append(statement)
+            continue
+        result += rest
+        rest = []
+    return result + rest
+
+
+def roots(statement: Statement) -> set[str]:
+    """The top-level names that a statement defines or adds to: `Value` for `Value.__mul__`."""
+    return {name.split(".")[0] for name in statement["names"]}
+
+
+def made(name: str, listing: Iterable[Statement]) -> types.ModuleType:
+    """Execute statements as a module, with their cells in any traceback."""
+    module = types.ModuleType(name)
+    for index, statement in enumerate(listing):
+        file = f"<{name} {statement['cell']} #{index}>"
         source = "\n" * (statement["line"] - 1) + statement["source"]
-        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        exec(compile(source, name, "exec", dont_inherit=True), module.__dict__)
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def say(exercise: Exercise, mine: Sequence[str], trouble: str) -> None:
+    """Print whose code is carried."""
+    theirs = [part.name for part in exercise.parts if part.name not in mine]
+    if trouble:
+        print(trouble)
+    if not mine:
+        print(
+            f"carry: {exercise.name} is the reference, all of it; `fathom check {exercise.name}` says what yours lacks."
+        )
+    elif theirs:
+        print(f"carry: {exercise.name} is yours for {', '.join(mine)}; the reference for {', '.join(theirs)}.")
+    else:
+        print(f"carry: {exercise.name} is yours, all of it.")

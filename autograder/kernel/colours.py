@@ -6,7 +6,7 @@ from autograder.render.colours import COLOURS, Colours
 
 
 def palette() -> Colours:
-    """Return the colours, and have matplotlib draw on nothing, in ink, without frames; `INK, BLUE, ORANGE, GREEN, *_ = palette()`.
+    """Return the colours, and have matplotlib draw in ink on nothing: `INK, BLUE, ORANGE, GREEN, *_ = palette()`.
 
     Only how figures look is set: sizes, fonts and what you set afterwards stay yours.
     """

@@ -36,7 +36,7 @@ class Executed(Cell):
 
 @dataclass(frozen=True)
 class Lesson:
-    """What tells a lesson's cells in a kernel: the ids of its code cells in order, their texts, who answers which name."""
+    """A lesson's code cells as a kernel can recognise them: their ids in order, their texts, who answers which name."""
 
     order: Sequence[str]
     texts: Mapping[str, str]  # stripped text → id
@@ -65,7 +65,7 @@ class History:
         return not hasattr(self.shell, "kernel") or bool(message(self.shell, "content").get("allow_stdin"))
 
     def cells(self, exercise: Exercise) -> tuple[Executed, ...]:
-        """The latest form of every executed cell; the lesson's own in their order, others after what ran before them."""
+        """The latest form of every executed cell; the lesson's in their order, others after what ran before them."""
         return arranged(self.runs, lesson_of(exercise), by_first=not self.attended)
 
 
@@ -116,7 +116,7 @@ def arranged(runs: Sequence[Run], lesson: Lesson, by_first: bool = False) -> tup
 
 
 def recognised(runs: Sequence[Run], keys: Sequence[str], lesson: Lesson, by_first: bool) -> dict[str, str]:
-    """Which of the lesson's cells each key stands for: by id, else by its text, else by the names that it defines first.
+    """Which of the lesson's cells each key stands for: by id, else by text, else by the names that it defines first.
 
     By names only where the front end sends ids of its own (VS Code) or where nothing ran twice; at a terminal the
     latest definition is the answer, as in Python itself.

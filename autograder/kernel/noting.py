@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from autograder import journal
 from autograder.kernel.desk import Desk
-from autograder.kernel.told import NotJudged
 
 
 def hint(part: str) -> None:
@@ -33,7 +32,7 @@ def aha(text: str = "", part: str | None = None) -> None:
     name = exercise.name if exercise is not None else None
     if not isinstance(text, str):
         show_note(
-            f'Not logged: write the sentence as text, as in aha("slopes add up"); this is of type {type(text).__name__}.'
+            f'Not logged: write the sentence as text, as in aha("slopes add up"); this is a {type(text).__name__}.'
         )
         return
     if not text.strip():

@@ -22,8 +22,9 @@ from autograder.bugs.diagnosis import Diagnostician, diagnose_with, unnamed
 from autograder.bugs.signatures import preloads, run_catalogue
 from autograder.curriculum import Exercise
 from autograder.judge.examine import Request
+from autograder.judge.grading import JudgeError
 from autograder.judge.report import to_data
-from autograder.judge.session import Child, Judge, JudgeError, with_judge
+from autograder.judge.session import Child, Judge, with_judge
 from autograder.kernel.history import Executed
 from autograder.notebook import Cell
 from autograder.observe import wire
@@ -96,7 +97,7 @@ class Bench:
         """Answer with what the fork found; a failure without a name waits for the catalogue to be run, once."""
         assert self.asked is not None and self.child is not None
         try:
-            graded, _ = self.child.collect(self.request)
+            graded, _ = self.child.collect(self.request, lenient=False)
         except JudgeError as error:
             self.drop_child()
             self.reply({"broken": str(error)})

@@ -21,7 +21,7 @@ def notebook_here(shell: Any) -> Path | None:
 
 
 def by_file(course: Curriculum, path: Path | None) -> Exercise | None:
-    """The exercise of a notebook's file: by its name, else, where somebody renamed it, by what the build wrote into it."""
+    """The exercise of a notebook's file: by its name, else (it was renamed) by what the build wrote into it."""
     if path is None:
         return None
     for exercise in course.exercises:

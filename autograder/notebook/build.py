@@ -34,7 +34,7 @@ class Lesson(HasSource, Protocol):
 
 def build(exercise: Lesson) -> dict[str, Any]:
     """The blank notebook, nbformat 4.5, with stubs in the place of solutions; the same bytes every time."""
-    from nbgrader.preprocessors import (
+    from nbgrader.preprocessors import (  # type: ignore[import-untyped]
         ClearOutput,
         ClearSolutions,
         ComputeChecksums,
@@ -56,7 +56,7 @@ def solved(exercise: Lesson) -> dict[str, Any]:
 
 def _marked(exercise: Lesson) -> Any:
     """The lesson as a NotebookNode with complete nbgrader metadata."""
-    import jupytext
+    import jupytext  # type: ignore[import-untyped]
 
     notebook = jupytext.reads(exercise.source.read_text(encoding="utf-8"), fmt=FORMAT)
     parts_of = _parts_by_cell(exercise, notebook.cells)

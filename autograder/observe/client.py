@@ -74,7 +74,7 @@ class Zygote:
         """End the zygote and all of its workers."""
         self.control.close()
         try:
-            self.process.wait(2.0)
+            self.process.wait(1.0)  # it takes a thirtieth of that, unless it is still importing torch
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -194,7 +194,7 @@ class Worker:
         return Answer("value", value=reply["value"], printed=printed, imported=imported)
 
     def last_words(self) -> str:
-        """How the process ended, as the zygote tells it on the leash; raises ZygoteLost where nobody is left to tell."""
+        """How the process ended, as the zygote tells it on the leash; raises ZygoteLost where nobody tells."""
         self.leash.settimeout(1.0)
         try:
             told = self.leash.recv(16)

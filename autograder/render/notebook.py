@@ -61,7 +61,7 @@ def display(thing: Shown) -> None:
     if get_ipython() is None:
         print(thing)
     else:
-        hand_over(thing)
+        hand_over(thing)  # type: ignore[no-untyped-call]
 
 
 def show(verdict: PartReport, part: Part, notes: tuple[str, ...] = ()) -> None:
@@ -76,7 +76,8 @@ def plain(verdict: PartReport, notes: tuple[str, ...] = (), width: int = 100) ->
     from autograder.render.terminal import part_view
 
     stream = StringIO()
-    Console(file=stream, width=width, highlight=False, markup=False, no_color=True).print(part_view(verdict))
+    plainly: dict[str, Any] = {"color_system": None, "force_terminal": False, "force_jupyter": False}
+    Console(file=stream, width=width, highlight=False, markup=False, **plainly).print(part_view(verdict))
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
     return "\n".join([*lines, *(f"  note: {tame(note)}" for note in notes)])
 
@@ -181,7 +182,8 @@ def show_hints(part: Part, level: int) -> None:
         f'<div style="margin-top:.25em{"" if number == level else ";" + PALE}">{number}. {esc(text)}</div>'
         for number, text in given
     )
-    head = f'<b>{esc(part.title)}</b> <span style="{PALE};margin-left:.6em">hint {level} of {len(part.hints)}; {more}</span>'
+    told = f"hint {level} of {len(part.hints)}; {more}"
+    head = f'<b>{esc(part.title)}</b> <span style="{PALE};margin-left:.6em">{told}</span>'
     text = "\n".join([*(f"{number}. {text}" for number, text in given), f"({more})"])
     display(Shown(boxed(head + rows, COLOURS.BLUE), text))
 

@@ -63,10 +63,8 @@ def line(
             f'<polyline points="{points}" fill="none" stroke-linejoin="round" stroke-linecap="round" {style}/>'
         )
         if len(values) <= DOTS:
-            parts += [
-                f'<circle cx="{x(index)}" cy="{y(value)}" r="{width / 2 + 1.6:.1f}" fill="{colour}" fill-opacity="{alpha}"/>'
-                for index, value in piece
-            ]
+            dot = f'r="{width / 2 + 1.6:.1f}" fill="{colour}" fill-opacity="{alpha}"'
+            parts += [f'<circle cx="{x(index)}" cy="{y(value)}" {dot}/>' for index, value in piece]
     return "".join(parts)
 
 

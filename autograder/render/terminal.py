@@ -61,7 +61,9 @@ def check_view(check: CheckReport, part: PartReport) -> RenderableType:
         rows.append(table)
     if check.where:
         rows.append(Text(f"at {tame(check.where)}", "dim"))
-    rows += [Text(tame(text)) for text in dict.fromkeys((check.message, part.message)) if text]
+    if not part.message.startswith(check.message):
+        rows.append(Text(tame(check.message)))
+    rows.append(Text(tame(part.message)))
     if check.printed:
         rows.append(Text(f"it printed: {tame(check.printed)[:400]}", "dim"))
     return Group(*rows)

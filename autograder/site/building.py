@@ -15,6 +15,7 @@ import yaml
 from autograder.bugs.catalogue import Catalogue, catalogue
 from autograder.curriculum import Curriculum, Exercise, load
 from autograder.journal.ahas import Aha, read_all
+from autograder.render.colours import COLOURS
 from autograder.site import ahas, home, lesson, vendored
 from autograder.site.overview import heading
 from autograder.site.running import Run, is_kept, ran
@@ -26,6 +27,7 @@ STATIC = Path("site", "docs")  # written by hand
 MADE = Path(".fathom", "site")  # docs/ and mkdocs.yml, made from the folders
 PAGES = Path("site", "build")
 VENDOR = Path("assets", "vendor")
+COLOURS_CSS = Path("assets", "colours.css")
 KERNELS = 3  # lessons that run at a time, at most
 
 
@@ -69,11 +71,12 @@ def prepare(root: Path, progress: Progress = print) -> Path:
 def pages(
     course: Curriculum, catalogues: Mapping[str, Catalogue], runs: Mapping[str, Run], log: Sequence[Aha]
 ) -> dict[Path, str]:
-    """Every generated page, by its path among the Markdown files."""
+    """Everything that is generated as text, by its path among the Markdown files."""
     template = (course.root / STATIC / "index.md").read_text(encoding="utf-8")
     made = {
         Path("index.md"): home.page(template, course, catalogues),
         Path("ahas.md"): ahas.page(course, log, catalogues),
+        COLOURS_CSS: colours(),
     }
     for exercise in course.exercises:
         path = lesson.place(exercise)
@@ -145,12 +148,18 @@ def configure(root: Path, course: Curriculum, maths: bool) -> Path:
         "docs_dir": str(root / MADE / "docs"),
         "site_dir": str(root / PAGES),
         "nav": navigation(course),
-        "extra_css": [f"{katex}.css", "assets/site.css"] if maths else ["assets/site.css"],
+        "extra_css": [*([f"{katex}.css"] if maths else []), COLOURS_CSS.as_posix(), "assets/site.css"],
         "extra_javascript": [f"{katex}.js", "assets/maths.js"] if maths else [],
     }
     template = (root / TEMPLATE).read_text(encoding="utf-8")
     text = template + "\n# made by the build\n" + yaml.safe_dump(made, sort_keys=False, allow_unicode=True)
     return next(write(root / MADE, {Path("mkdocs.yml"): text}))
+
+
+def colours() -> str:
+    """The colours of the figures as the style sheet names them, so that pages and plots belong together."""
+    names = "".join(f"  --fathom-{name.lower()}: {value};\n" for name, value in COLOURS._asdict().items())
+    return f":root {{\n{names}}}\n"
 
 
 def navigation(course: Curriculum) -> list[dict[str, object]]:

@@ -40,7 +40,7 @@ def _picture(figure: Any) -> Any:
     """A figure as a PNG of twice the resolution with its size and words beside it; None for an empty one."""
     from IPython.core.pylabtools import retina_figure
 
-    made = retina_figure(figure, base64=True)
+    made = retina_figure(figure, base64=True)  # type: ignore[no-untyped-call]
     return made and (made[0], {**made[1], "alt": _words(figure)})
 
 

@@ -26,6 +26,7 @@ SECONDS = 300  # for one cell; a solved lesson takes 15 altogether
 FORMAT = "3"  # of run.json; part of the hash
 
 _PREAMBLE = Path(__file__).with_name("preamble.py")
+_LOOKS = ("kernel/looking.py", "kernel/colours.py", "render/colours.py")  # how lessons draw
 _DRAWS = ("torch", "numpy", "matplotlib", "ipykernel")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -79,8 +80,8 @@ def is_kept(exercise: Exercise, sources: Iterable[Path] = ()) -> bool:
 def _digest(cells: Iterable[Cell], sources: Iterable[Path]) -> str:
     """A hash of all that decides what the cells show."""
     found = hashlib.sha256()
-    looking = Path(autograder.__file__).with_name("kernel") / "looking.py"
-    for path in (_PREAMBLE, looking, *sources):
+    package = Path(autograder.__file__).parent
+    for path in (_PREAMBLE, *(package / name for name in _LOOKS), *sources):
         found.update(path.read_bytes() if path.is_file() else b"")
     versions = [FORMAT, sys.version.split()[0], *map(_version, _DRAWS)]
     shown = [[cell.index, cell.source, cell.metadata.get("tags")] for cell in cells]
@@ -101,7 +102,7 @@ def _executed(exercise: Exercise, cells: list[Cell]) -> dict[int, list[dict[str,
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    notebook = nbformat.from_dict(_notebook(cells))
+    notebook = nbformat.from_dict(_notebook(cells))  # type: ignore[no-untyped-call]
     at = exercise.notebook.parent if exercise.notebook.parent.is_dir() else exercise.root
     try:
         with tempfile.TemporaryDirectory(prefix="fathom-") as sockets:

@@ -203,6 +203,8 @@ def put(root: Path, name: str, content: str | bytes) -> None:
         ("---\nexercise: gpt\ndate: 2026-01-05\nminutes: many\n---\ntext", "minutes"),
         ("---\nexercise: gpt\ndate: 2026-01-05\nminutes: .nan\n---\ntext", "minutes"),
         ("---\nexercise: gpt\ndate: 2026-01-05\n---\n \n", "is empty"),
+        ("---\nexercise: {a: 1}\ndate: 2026-01-05\n---\ntext", "impossible exercise"),
+        ("---\na: " + "[" * 900 + "\n---\ntext", "not YAML"),
         (b"---\nexercise: gpt\n---\n\xff\xfe", "not UTF-8"),
         ("---\na: " + "[" * 50_000 + "\n---\ntext", "not YAML"),
     ],
