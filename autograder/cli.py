@@ -18,7 +18,8 @@ app = typer.Typer(
 )
 
 Exercises = Annotated[
-    list[str] | None, typer.Argument(metavar="[EXERCISE]…", help="Exercises by name or number; all where none is given.")
+    list[str] | None,
+    typer.Argument(metavar="[EXERCISE]…", help="Exercises by name or number; all where none is given."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -38,11 +39,15 @@ def check(
     part: Annotated[list[str] | None, typer.Option(help="Grade only this part; may be repeated.")] = None,
     submission: Annotated[
         list[str] | None,
-        typer.Option(help="A notebook, a .py, a folder of them, or `solutions`; more may follow, or repeat the option."),
+        typer.Option(
+            help="A notebook, a .py, a folder of them, or `solutions`; more may follow, or repeat the option."
+        ),
     ] = None,
     json: AsJson = False,
     junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Submissions at a time; the number of cores if not given.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Submissions at a time; the number of cores if not given.")
+    ] = None,
 ) -> None:
     """Grade one exercise or all: points, and the misconception behind what fails."""
     from autograder.commands import check as command
@@ -68,7 +73,8 @@ def hint(exercise: str, part: str) -> None:
 
 @app.command(epilog="Example: fathom reset backprop_engine --part mul")
 def reset(
-    exercise: str, part: Annotated[str | None, typer.Option(help="Only this part; the whole notebook if not given.")] = None
+    exercise: str,
+    part: Annotated[str | None, typer.Option(help="Only this part; the whole notebook if not given.")] = None,
 ) -> None:
     """Give back the blank stub; what you had is kept in a backup."""
     from autograder.commands import work
@@ -121,11 +127,28 @@ def doctor() -> None:
 
 
 @app.command(epilog="Example: fathom learn backprop_engine")
-def learn(exercise: Annotated[str | None, typer.Argument(help="The next one to do if not given.")] = None) -> None:
+def learn(
+    exercise: Annotated[str | None, typer.Argument(help="The next one to do if not given.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser on it.")] = True,
+) -> None:
     """JupyterLab on the next exercise, with grading on every save."""
     from autograder.commands import learn as command
 
-    raise typer.Exit(command.run(exercise))
+    raise typer.Exit(command.run(exercise, browser))
+
+
+@app.command(epilog='Example: fathom aha "two paths lead back, so their slopes add up" --exercise backprop_engine')
+def aha(
+    text: Annotated[str, typer.Argument(help="What you understood, in your own words; - reads standard input.")],
+    exercise: Annotated[
+        str | None, typer.Option(help="The one it is about; the last one worked on if not given.")
+    ] = None,
+    part: Annotated[str | None, typer.Option(help="The part it is about; the one passed last if not given.")] = None,
+) -> None:
+    """Log what you understood, tied to the attempts behind it."""
+    from autograder.commands import aha as command
+
+    raise typer.Exit(command.run(text, exercise, part))
 
 
 @app.command(
@@ -171,7 +194,9 @@ def data_path(name: str) -> None:
 def grade(
     folder: Annotated[Path, typer.Argument(help="Submissions: a folder each, files, or nbgrader's submitted/ tree.")],
     exercise: Annotated[list[str] | None, typer.Option(help="Only this exercise; may be repeated.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Submissions at a time; the number of cores if not given.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Submissions at a time; the number of cores if not given.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where results go; FOLDER-graded beside it if not given.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the secret inputs; drawn afresh if not given.")] = None,
     trust: Annotated[bool, typer.Option(help="Run the submissions unlocked, as you.")] = False,

@@ -34,13 +34,11 @@ class Misconception:
 
 def misconceptions(course: Curriculum, results: Iterable[Result]) -> list[Misconception]:
     """The misconceptions of a class, the most common first; each student counts once for each."""
-    seen = {
-        (r.student, r.report.exercise, part.part, part.bugs[0]) for r in results for part in r.report.parts if part.bugs
-    }
+    seen = {(r.student, r.report.exercise, part.bugs[0]) for r in results for part in r.report.parts if part.bugs}
     found = []
-    for (exercise, part, bug), students in Counter(entry[1:] for entry in seen).items():
-        text = catalogue(course.exercise(exercise)).bug(bug).misconception
-        found.append(Misconception(exercise, part, bug, text, students))
+    for (exercise, name), students in Counter(entry[1:] for entry in seen).items():
+        bug = catalogue(course.exercise(exercise)).bug(name)
+        found.append(Misconception(exercise, bug.part, name, bug.misconception, students))
     return sorted(found, key=lambda m: (-m.students, m.exercise, m.part, m.bug))
 
 

@@ -44,11 +44,17 @@ def run(
         print(json.dumps({"submissions": [report.as_json() for report in reports]}))
     else:
         show(reports)
+    if not submissions:
+        remember(course, exercises, reports)
     return code(reports)
 
 
 def grade(
-    course: Curriculum, exercises: Sequence[Exercise], parts: Sequence[str], submissions: Sequence[str], jobs: int | None
+    course: Curriculum,
+    exercises: Sequence[Exercise],
+    parts: Sequence[str],
+    submissions: Sequence[str],
+    jobs: int | None,
 ) -> list[Report]:
     """Grade every request with one warm judge, bugs named; reports in the order of the requests."""
     from autograder.bugs.diagnosis import Diagnostician
@@ -81,6 +87,22 @@ def asked(exercise: Exercise, parts: Sequence[str], submissions: Sequence[str]) 
             fail(f"{exercise.name} has no part {name!r}{hint} It has {', '.join(known)}.")
     paths = [path for given in submissions for path in expand(given, exercise)] or [str(exercise.notebook)]
     return [Request(exercise, path, parts=tuple(parts) or None) for path in paths]
+
+
+def remember(course: Curriculum, exercises: Sequence[Exercise], reports: Sequence[Report]) -> None:
+    """Log verdicts on the learner's own notebooks; a disk that refuses costs a warning on stderr."""
+    from autograder import remembering
+    from autograder.notebook import Unreadable, blank_of, definitions, read
+
+    for exercise, report in zip(exercises, reports, strict=True):
+        try:
+            digest = definitions(read(exercise.notebook), blank_of(exercise)).digest()
+        except Unreadable:
+            continue
+        warning = remembering.attempt(course.root, report, digest, "check")
+        if warning is not None:
+            print(f"fathom: {warning}", file=sys.stderr)
+            return
 
 
 def show(reports: Sequence[Report]) -> None:

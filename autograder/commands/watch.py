@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from autograder.commands.course import chosen, fail, load
 
@@ -17,48 +17,80 @@ if TYPE_CHECKING:
 
 def run(names: Sequence[str]) -> int:
     """Watch until Ctrl-C."""
-    from autograder.bugs.signatures import preloads
-    from autograder.judge.session import JudgeError, with_judge
+    from autograder.watching import AlreadyWatched, alone
 
     course = load()
     exercises = chosen(course, names)
-    with only_one(course.root):
+    with ended_by_signals():
         try:
-            with_judge(course, exercises, lambda judge: follow(judge, course, exercises), preloads(course, exercises))
-        except KeyboardInterrupt:
-            return 0
-        except JudgeError as error:
+            with alone(course.root):
+                judged(course, exercises, f"Watching {counted(exercises)}")
+        except AlreadyWatched as error:
             fail(str(error))
     return 0
 
 
-def follow(judge: Judge, course: Curriculum, exercises: Sequence[Exercise]) -> None:
-    """Grade what is saved, as it is saved."""
-    from autograder.render.terminal import console, report_view
+def judged(course: Curriculum, exercises: Sequence[Exercise], what: str, stop: threading.Event | None = None) -> None:
+    """Start a judge and grade what is saved, until interrupted or stopped."""
+    from autograder.bugs.signatures import preloads
+    from autograder.judge.grading import JudgeError
+    from autograder.judge.session import with_judge
+
+    def follow(judge: Judge) -> None:
+        from autograder.render.terminal import console
+
+        console().print(f"{what}. Save a notebook and its verdict appears here; Ctrl-C ends.", style="dim")
+        tell(judge, course, exercises, stop)
+
+    try:
+        with_judge(course, exercises, follow, preloads(course, exercises))
+    except JudgeError as error:
+        if not interrupted.is_set():  # pytest takes an interrupt during its start for its own
+            fail(str(error))
+
+
+def tell(judge: Judge, course: Curriculum, exercises: Sequence[Exercise], stop: threading.Event | None) -> None:
+    """Show and log verdicts as they come: the edited parts unfolded, the whole exercise after them as a line."""
+    from autograder import remembering
+    from autograder.render.terminal import console, line_view, report_view
     from autograder.watching import Watcher
 
     screen = console()
-    watcher = Watcher(judge, exercises)
-    screen.print(f"Watching {len(exercises)} notebooks. Save one and its verdict appears here; Ctrl-C ends.", style="dim")
-    for verdict in watcher.verdicts():
-        screen.print(report_view(verdict.report))
+    unfolded = ""
+    for verdict in Watcher(judge, exercises).verdicts(stop):
+        report = verdict.report
+        brief = verdict.whole and unfolded == report.exercise
+        screen.print(line_view(report) if brief else report_view(report))
         screen.print(f"  ({1000 * verdict.seconds:.0f} ms after the save)", style="dim")
+        unfolded = "" if verdict.whole else report.exercise
+        warning = remembering.attempt(course.root, report, verdict.digest, "watch") if verdict.whole else None
+        if warning is not None:
+            screen.print(warning, style="yellow")
+
+
+def counted(exercises: Sequence[Exercise]) -> str:
+    """The exercises in a few words."""
+    return exercises[0].name if len(exercises) == 1 else f"{len(exercises)} exercises"
+
+
+interrupted = threading.Event()
 
 
 @contextlib.contextmanager
-def only_one(root: Path) -> Iterator[None]:
-    """Hold the repository's watch lock; exits with 2 where another watch holds it."""
-    import fcntl
+def ended_by_signals() -> Iterator[None]:
+    """End quietly on Ctrl-C, on termination and when the terminal is closed; what is inside cleans up after itself."""
 
-    place = root / ".fathom" / "watch.lock"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            fail(f"another `fathom watch` is running here (process {lock.read().strip() or 'unknown'}); end that one first")
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+    def end(*_: object) -> NoReturn:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    interrupted.clear()
+    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(kind, end) for kind in kinds]
+    try:
         yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)

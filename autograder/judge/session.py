@@ -162,7 +162,7 @@ class Judge:
             try:
                 for _ in range(min(jobs or os.cpu_count() or 1, len(requests))):
                     start()
-                while any(child.busy is not None for child in children):
+                while children:
                     ready = selector.select(PATIENCE / 60)
                     for child in children:
                         child.hurry()
@@ -170,14 +170,14 @@ class Judge:
                         child = key.data
                         index = child.busy
                         graded, alive = child.collect(requests[index], lenient)
-                        if not alive:
+                        if alive:
+                            child.take(waiting)
+                        if not alive or child.busy is None:
                             selector.unregister(child.sock)
                             child.end()
                             children.remove(child)
                             if waiting:
                                 start()
-                        else:
-                            child.take(waiting)
                         yield index, graded
             finally:
                 for child in children:

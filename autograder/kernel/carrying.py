@@ -17,7 +17,7 @@ Statement = Mapping[str, Any]
 def carry(name: str) -> types.ModuleType:
     """Return an earlier exercise's definitions as a module: yours where they pass, the reference elsewhere.
 
-    What is the reference's is said in print. Raises NotJudged, without a traceback, for an exercise that does not exist.
+    What is the reference's is said in print. Raises NotJudged for an exercise that does not exist.
     """
     from autograder.kernel.desk import Desk
     from autograder.kernel.told import NotJudged
@@ -33,7 +33,8 @@ def carried(desk: Any, name: str) -> types.ModuleType:
     exercise: Exercise = desk.course.exercise(name)
     theirs = reference(exercise)
     every = {owner for part in exercise.parts for owner in owners(part)}
-    own = every - {owner for part in exercise.parts if part.name not in desk.passed(exercise) for owner in owners(part)}
+    passed = desk.passed(exercise)
+    own = every - {owner for part in exercise.parts if part.name not in passed for owner in owners(part)}
     trouble = ""
     if own:
         try:
@@ -100,9 +101,8 @@ def say(exercise: Exercise, mine: Sequence[str], trouble: str) -> None:
     if trouble:
         print(trouble)
     if not mine:
-        print(
-            f"carry: {exercise.name} is the reference, all of it; `fathom check {exercise.name}` says what yours lacks."
-        )
+        how = f"`fathom check {exercise.name}` says what yours lacks"
+        print(f"carry: {exercise.name} is the reference, all of it; {how}.")
     elif theirs:
         print(f"carry: {exercise.name} is yours for {', '.join(mine)}; the reference for {', '.join(theirs)}.")
     else:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
+from autograder import remembering
 from autograder.curriculum import Exercise
-from autograder.judge.report import PartReport, Report
+from autograder.judge.report import PartReport
 from autograder.kernel.desk import Desk
 from autograder.kernel.told import CheckFailed, Interrupted, NotJudged
 from autograder.notebook import Definitions, blank_of, definitions
@@ -43,18 +44,11 @@ def check(part: str) -> None:
     verdict = as_executed(report.part(part), exercise, found) if desk.history is not None else report.part(part)
     notes = tuple(note for note in report.notes if not note.startswith(UNRUN))
     show(verdict, exercise.part(part), notes)
-    warning = log(desk, report, found) if desk.logs else None
+    warning = remembering.attempt(desk.course.root, report, found.digest(), "notebook") if desk.logs else None
     if warning is not None:
         show_note(warning)
     if verdict.outcome != "passed":
         raise CheckFailed(verdict)
-
-
-def log(desk: Desk, report: Report, found: Definitions) -> str | None:
-    """Log the attempt; a disk that refuses gives a warning."""
-    from autograder import journal
-
-    return journal.attempt(desk.course.root, report.as_json(), found.digest(), "notebook").warning
 
 
 def as_executed(verdict: PartReport, exercise: Exercise, found: Definitions) -> PartReport:

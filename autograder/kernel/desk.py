@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder import curriculum
+from autograder import curriculum, remembering
 from autograder.curriculum import Curriculum, CurriculumError, Exercise
 from autograder.judge.report import Report
 from autograder.kernel.history import Executed, History
@@ -17,8 +16,6 @@ from autograder.kernel.service import Service, ServiceLost
 from autograder.kernel.told import NotJudged
 from autograder.kernel.whose import by_file, by_runs, is_own, notebook_here
 from autograder.notebook import Cell, Unreadable, read
-
-LOG = "FATHOM_LOG"  # `off` logs nothing
 
 
 class Desk:
@@ -50,7 +47,7 @@ class Desk:
     def logs(self) -> bool:
         """Whether what happens here belongs into the learner's log."""
         attended = self.history is None or self.history.attended
-        return os.environ.get(LOG) != "off" and is_own(self.course, self.path, attended)
+        return remembering.enabled() and is_own(self.course, self.path, attended)
 
     def warm_up(self) -> None:
         """Start the judge, if it is plain already which exercise this is."""

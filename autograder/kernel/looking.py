@@ -8,7 +8,7 @@ from autograder.kernel.colours import palette
 
 
 def look(tensor: Any, name: str = "") -> None:
-    """Say shape, dtype, statistics and NaN count of a tensor or array; draw a histogram and a heat map of the last axes.
+    """Say shape, dtype, statistics, NaN count of a tensor or array; draw a histogram, and a heat map of the last axes.
 
     Raises TypeError for what cannot be read as an array of numbers.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder import journal
+from autograder import journal, remembering
 from autograder.kernel.desk import Desk
 
 
@@ -44,15 +44,6 @@ def aha(text: str = "", part: str | None = None) -> None:
         show_note("Not logged: this notebook is not one of yours, or a program runs it.")
         return
     try:
-        show_aha(*kept(desk, text, name, part))
+        show_aha(*remembering.aha(desk.course.root, text, name, part))
     except journal.AhaRefused as error:
         show_note(f"Not logged: {error}")
-
-
-def kept(desk: Desk, text: str, exercise: str | None, part: str | None) -> tuple[journal.Aha, bool]:
-    """The entry of an aha, and whether it is new: the same words about the same exercise are one entry."""
-    for entry in journal.read_all(desk.course.root).entries:
-        if entry.text.strip() == text.strip() and entry.exercise == exercise:
-            return entry, False
-    path = journal.aha(desk.course.root, text, exercise, part)
-    return next(entry for entry in journal.read_all(desk.course.root).entries if entry.name == path.name), True

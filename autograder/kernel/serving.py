@@ -1,12 +1,11 @@
 """The judge behind a notebook, as a process: its standard input is a socket, requests come in, reports go out.
 
-Every request is graded in a fork, so that the next one can end it. The process ends with the kernel that started it,
-and after an hour without a request.
+Every request is graded in a fork, so that the next one can end it; the fork is made ahead, so that nobody waits for it.
+The process ends with the kernel that started it, and after an hour without a request.
 """
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
 import selectors
@@ -14,17 +13,20 @@ import signal
 import socket
 import sys
 import time
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from autograder import curriculum
 from autograder.bugs.diagnosis import Diagnostician, diagnose_with, unnamed
+from autograder.bugs.graft import blame
 from autograder.bugs.signatures import preloads, run_catalogue
 from autograder.curriculum import Exercise
 from autograder.judge.examine import Request
 from autograder.judge.grading import JudgeError
 from autograder.judge.report import to_data
-from autograder.judge.session import Child, Judge, with_judge
+from autograder.judge.session import Judge, with_judge
 from autograder.kernel.history import Executed
 from autograder.notebook import Cell
 from autograder.observe import wire
@@ -35,6 +37,36 @@ LOOK = 2.0  # seconds between looks at whether the kernel is still there
 GENTLE = 10  # how much the first run of the catalogue gives way to others
 
 
+class Fork:
+    """A forked copy of this process that does one thing, and a socket to it; it ends with us."""
+
+    def __init__(self, work: Callable[[socket.socket], None], not_its: Sequence[socket.socket]) -> None:
+        self.sock, theirs = socket.socketpair()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid:
+            theirs.close()
+            return
+        try:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            for sock in (self.sock, *not_its):
+                sock.close()
+            if os.getppid() == parent:
+                work(theirs)
+        except BaseException:
+            with contextlib.suppress(BaseException):
+                wire.send(theirs, {"broken": f"the judge broke:\n{traceback.format_exc()}"})
+        finally:
+            os._exit(0)
+
+    def end(self) -> None:
+        """Kill and reap it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.sock.close()
+
+
 class Bench:
     """The event loop: one kernel, one exercise, at most one grading at a time."""
 
@@ -43,8 +75,9 @@ class Bench:
         self.doctor = Diagnostician(judge)
         self.kernel = os.getppid()
         self.asked: dict[str, Any] | None = None  # the request that has no answer yet
-        self.child: Child | None = None
-        self.scholar: tuple[int, int] | None = None  # pid and pipe of the fork that runs the catalogue
+        self.spare: Fork | None = None  # waits for a request
+        self.busy: Fork | None = None  # grades the present one
+        self.scholar: Fork | None = None  # runs the catalogue
         self.selector = selectors.DefaultSelector()
         self.selector.register(sock, selectors.EVENT_READ)
         self.last = time.monotonic()
@@ -52,107 +85,110 @@ class Bench:
     def run(self) -> None:
         """Serve until the kernel hangs up, is gone, or asks nothing for an hour."""
         if not self.doctor.prepare(self.exercise):
-            self.study()
+            self.scholar = self.fork(self.study, watched=True)
         try:
             while self.step():
                 pass
         finally:
-            self.drop_child()
-            self.drop_scholar()
+            for fork in (self.spare, self.busy, self.scholar):
+                self.drop(fork)
 
     def step(self) -> bool:
         """Handle what is ready; False when it is time to end."""
+        if self.spare is None:
+            self.spare = self.fork(self.grade, watched=False)
         for key, _ in self.selector.select(LOOK):
             if key.fileobj is self.sock:
                 try:
                     self.take(wire.receive(self.sock))
                 except (wire.Closed, wire.WireError, OSError):
                     return False
-            elif self.child is not None and key.fileobj is self.child.sock:
-                self.finish()
-            elif self.scholar is not None and key.fd == self.scholar[1]:
-                self.drop_scholar()
-                self.doctor.prepare(self.exercise)
-                if self.asked is not None and self.child is None:
-                    self.begin()
+            elif self.busy is not None and key.fileobj is self.busy.sock:
+                self.finish(self.busy)
+            elif self.scholar is not None and key.fileobj is self.scholar.sock:
+                self.learnt(self.scholar)
         return os.getppid() == self.kernel and time.monotonic() - self.last < IDLE
 
     def take(self, request: dict[str, Any]) -> None:
         """Begin a request; one that is still being graded was interrupted, and ends."""
-        self.last = time.monotonic()
-        self.drop_child()
-        self.asked = request
+        self.drop(self.busy)
+        self.busy, self.asked = None, request
         self.begin()
 
     def begin(self) -> None:
-        """Fork a judge for the present request."""
-        assert self.asked is not None
-        cells = tuple(cell(*given) for given in self.asked["cells"])
-        self.request = Request(self.exercise, self.asked["path"], cells, tuple(self.asked["parts"]))
-        self.child = self.judge.fork([self.request], diagnose_with(self.doctor.found), False)
-        self.selector.register(self.child.sock, selectors.EVENT_READ)
-        self.child.take(collections.deque([0]))
+        """Give the present request to the spare fork."""
+        self.last = time.monotonic()
+        self.busy, self.spare = self.spare or self.fork(self.grade, watched=False), None
+        self.selector.register(self.busy.sock, selectors.EVENT_READ)
+        with contextlib.suppress(wire.Closed, OSError):  # reading from it tells
+            wire.send(self.busy.sock, self.asked)
 
-    def finish(self) -> None:
+    def finish(self, fork: Fork) -> None:
         """Answer with what the fork found; a failure without a name waits for the catalogue to be run, once."""
-        assert self.asked is not None and self.child is not None
+        assert self.asked is not None
         try:
-            graded, _ = self.child.collect(self.request, lenient=False)
-        except JudgeError as error:
-            self.drop_child()
-            self.reply({"broken": str(error)})
-            return
-        self.drop_child()
-        if self.exercise.name not in self.doctor.found and any(unnamed(part) for part in graded.report.parts):
-            if self.scholar is not None:
-                return  # its end begins this request anew
+            answer = wire.receive(fork.sock)
+        except (wire.Closed, wire.WireError, OSError):
+            answer = {"broken": "grading ended without a result; the notebook may be too large or too deeply nested"}
+        self.drop(fork)
+        self.busy = None
+        if answer.get("unnamed") and self.scholar is not None:
+            return  # its end begins this request anew
+        if answer.get("unnamed") and self.exercise.name not in self.doctor.found:
             self.doctor.learn(self.exercise)  # where the cache cannot be written
+            self.drop(self.spare)
+            self.spare = None
             self.begin()
             return
-        self.reply({"report": to_data(graded.report)})
-
-    def reply(self, answer: dict[str, Any]) -> None:
-        """Answer the present request."""
-        assert self.asked is not None
         number, self.asked = self.asked["n"], None
         self.last = time.monotonic()
         with contextlib.suppress(wire.Closed, OSError):
-            wire.send(self.sock, {"n": number, **answer})
+            wire.send(self.sock, {**answer, "n": number})
 
-    def study(self) -> None:
-        """Run the catalogue in a fork while the learner reads, so that the first wrong answer has a name at once."""
-        reading, writing = os.pipe()
-        bench, pid = os.getpid(), os.fork()
-        if pid == 0:
-            try:
-                prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-                os.nice(GENTLE)
-                self.sock.close()
-                if os.getppid() == bench:
-                    run_catalogue(self.judge, self.exercise)
-            finally:
-                os._exit(0)
-        os.close(writing)
-        self.scholar = (pid, reading)
-        self.selector.register(reading, selectors.EVENT_READ)
+    def learnt(self, fork: Fork) -> None:
+        """Take up the signatures that a fork has left in the cache; forks made before do not know them."""
+        self.drop(fork)
+        self.scholar = None
+        self.doctor.prepare(self.exercise)
+        self.drop(self.spare)
+        self.spare = None
+        if self.asked is not None and self.busy is None:
+            self.begin()
 
-    def drop_child(self) -> None:
-        """End the grading that is under way, if there is one."""
-        if self.child is not None:
-            self.selector.unregister(self.child.sock)
-            self.child.end()
-            self.child = None
+    def fork(self, work: Callable[[socket.socket], None], watched: bool) -> Fork:
+        """Fork; `watched`: its answer is waited for from now on."""
+        others = [fork.sock for fork in (self.spare, self.busy, self.scholar) if fork is not None]
+        made = Fork(work, [self.sock, *others])
+        if watched:
+            self.selector.register(made.sock, selectors.EVENT_READ)
+        return made
 
-    def drop_scholar(self) -> None:
-        """End and reap the run of the catalogue, if there is one."""
-        if self.scholar is not None:
-            pid, reading = self.scholar
-            self.selector.unregister(reading)
-            os.close(reading)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            self.scholar = None
+    def drop(self, fork: Fork | None) -> None:
+        """End a fork, whatever it is doing."""
+        if fork is not None:
+            with contextlib.suppress(KeyError):
+                self.selector.unregister(fork.sock)
+            fork.end()
+
+    def study(self, sock: socket.socket) -> None:
+        """In a fork: run the catalogue while the learner reads, so that the first wrong answer has a name at once."""
+        os.nice(GENTLE)
+        run_catalogue(self.judge, self.exercise)
+
+    def grade(self, sock: socket.socket) -> None:
+        """In a fork: wait for a request and answer it."""
+        asked = wire.receive(sock)
+        cells = tuple(cell(*given) for given in asked["cells"])
+        request = Request(self.exercise, asked["path"], cells, tuple(asked["parts"]))
+        known = self.exercise.name in self.doctor.found
+        try:
+            report = self.judge.here(request, diagnose_with(self.doctor.found)).report
+            if not known and any(unnamed(part) for part in report.parts):
+                wire.send(sock, {"unnamed": True, "report": to_data(report)})
+            else:
+                wire.send(sock, {"report": to_data(blame(self.judge, request, report))})
+        except JudgeError as error:
+            wire.send(sock, {"broken": str(error)})
 
 
 def cell(source: str, grade_id: str | None, index: int, number: int) -> Executed | Cell:

@@ -113,10 +113,10 @@ class Submission:
         found = ("", "")
         for frame, line in traceback.walk_tb(error.__traceback__):
             match = FILE.fullmatch(frame.f_code.co_filename)
-            if match is None or frame.f_globals is not self.module.__dict__:
+            index = int(match["index"][:9]) if match else len(self.statements)
+            if match is None or frame.f_globals is not self.module.__dict__ or index >= len(self.statements):
                 continue
-            index = int(match["index"][:9])
-            names = self.statements[index]["names"] if index < len(self.statements) else ()
+            names = self.statements[index]["names"]
             inside = frame.f_code.co_qualname.split(".<locals>")[0]
             function = names[0] if names and "." in names[0] else inside
             text = linecache.getline(frame.f_code.co_filename, line).strip()

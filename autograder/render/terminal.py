@@ -28,6 +28,14 @@ def report_view(report: Report) -> RenderableType:
     return Group(*rows)
 
 
+def line_view(report: Report) -> Text:
+    """One submission in a line: its points, and a mark for every part."""
+    line = Text.assemble((headline(report), "bold"), "   ")
+    for part in report.parts:
+        line.append(MARKS[part.outcome], COLOURS[part.outcome])
+    return line
+
+
 def part_view(part: PartReport) -> RenderableType:
     """One part, with its trouble unfolded."""
     line = Text.assemble(

@@ -34,7 +34,7 @@ def page(course: Curriculum, entries: Sequence[Aha], catalogues: Mapping[str, Ca
     """The page of the aha log."""
     newest = sorted(entries, key=lambda entry: (entry.date, entry.name), reverse=True)
     told = "\n\n".join(_entry(course, entry, catalogues) for entry in newest)
-    return f"---\ntitle: Aha log\nhide: [navigation]\n---\n\n# Aha log\n\n{told or EMPTY}\n"
+    return f"---\ntitle: Aha log\n---\n\n# Aha log\n\n{told or EMPTY}\n"
 
 
 def safe(text: str) -> str:
