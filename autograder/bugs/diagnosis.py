@@ -19,14 +19,17 @@ NOT_PASSED = ("failed", "crashed", "timed_out")
 
 
 def explains(bug: Mapping[str, Record], seen: Mapping[str, Record]) -> bool:
-    """Whether a bug behaves on every check of a part as the learner's code does."""
-    return any(record.outcome in NOT_PASSED for record in seen.values()) and all(
-        name in bug and same(bug[name], record) for name, record in seen.items()
-    )
+    """Whether a bug behaves on every check of a part as the learner's code does.
+
+    Where nothing but the deadline has spoken there is nothing to tell one endless loop from another, so no name.
+    """
+    failing = [record for record in seen.values() if record.outcome in NOT_PASSED]
+    silent = all(record.outcome == "timed_out" and not record.comparisons for record in seen.values())
+    return bool(failing) and not silent and all(name in bug and same(bug[name], seen[name]) for name in seen)
 
 
 def same(bug: Record, learner: Record) -> bool:
-    """Whether two runs of one check are alike: passed both, ended alike, or wrong in the same places by the same values."""
+    """Whether two runs of one check are alike: passed, ended alike, or wrong in the same places by the same values."""
     if bug.outcome != learner.outcome:
         return False
     if learner.outcome == "passed":

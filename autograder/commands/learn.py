@@ -39,7 +39,12 @@ def study(course: Curriculum, exercise: Exercise, running: Lab) -> None:
     screen.print(f"Exercise {exercise.number}, {exercise.title}: {exercise.question}", style="bold")
     screen.print(f"JupyterLab: {running.address()}", soft_wrap=True)
     ended = threading.Event()
-    threading.Thread(target=lambda: (running.process.wait(), ended.set()), daemon=True).start()
+
+    def wait() -> None:
+        running.process.wait()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     judged(course, course.exercises, "Judging beside it", ended)
     if ended.is_set():
         screen.print("JupyterLab has ended.", style="dim")

@@ -23,7 +23,10 @@ def report_view(report: Report) -> RenderableType:
     if report.error is not None:
         return Text.assemble(("✗ ", "red"), (tame(report.path), "bold"), f"\n  {tame(report.error)}")
     rows: list[RenderableType] = [Text.assemble((headline(report), "bold"), (f"   {tame(report.path)}", "dim"))]
-    rows += [part_view(part) for part in report.parts]
+    origin: dict[tuple[str, ...], str] = {}  # where each misconception was first seen
+    for part in report.parts:
+        first = origin.setdefault(part.bugs, part.part) if part.bugs else part.part
+        rows.append(part_view(part) if first == part.part else echo_view(part, first))
     rows += [Text(f"  note: {tame(note)}", style="yellow") for note in report.notes]
     return Group(*rows)
 
@@ -36,13 +39,23 @@ def line_view(report: Report) -> Text:
     return line
 
 
-def part_view(part: PartReport) -> RenderableType:
-    """One part, with its trouble unfolded."""
-    line = Text.assemble(
+def head_view(part: PartReport) -> Text:
+    """A part's mark, name and points."""
+    return Text.assemble(
         (f"  {MARKS[part.outcome]} ", COLOURS[part.outcome]),
         f"{part.part:<22}",
         (f"{part.points}/{part.out_of}  ", "dim"),
     )
+
+
+def echo_view(part: PartReport, first: str) -> Text:
+    """A part that fails by a misconception that an earlier part has shown already."""
+    return head_view(part).append(words(part.outcome), COLOURS[part.outcome]).append(f"   by the same as {first}", "dim")
+
+
+def part_view(part: PartReport) -> RenderableType:
+    """One part, with its trouble unfolded."""
+    line = head_view(part)
     if part.outcome == "passed":
         return line
     line.append(tame(part.message) if part.outcome == "not_started" else words(part.outcome), COLOURS[part.outcome])

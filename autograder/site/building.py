@@ -35,21 +35,23 @@ class SiteError(Exception):
     """The site could not be built: what was attempted, and what to do about it."""
 
 
-def build(root: Path, strict: bool = True, progress: Progress = print) -> Path:
+def build(root: Path, strict: bool = True, progress: Progress = print, into: Path | None = None) -> Path:
     """Build the site and return the folder of its pages; a strict build takes no warning from MkDocs.
 
+    `into` is a folder for all that is made, for those who build beside others; by default it goes where git ignores it.
     Raises SiteError, RunFailed where a solved lesson does not run, CurriculumError where a folder cannot be read.
     """
     installed()
-    config = prepare(root, progress)
+    config = prepare(root, progress, into)
     mkdocs(config, "build", *(["--strict"] if strict else []), progress=progress)
-    return root / PAGES
+    return into / "pages" if into else root / PAGES
 
 
-def prepare(root: Path, progress: Progress = print) -> Path:
+def prepare(root: Path, progress: Progress = print, into: Path | None = None) -> Path:
     """Write all that MkDocs reads, touching only what changed; returns the configuration."""
     course = load(root)
-    docs = root / MADE / "docs"
+    made = into or root / MADE
+    docs = made / "docs"
     runs = run_all(course, progress)
     catalogues = {exercise.name: catalogue(exercise) for exercise in course.exercises}
     log = read_all(root)
@@ -65,7 +67,8 @@ def prepare(root: Path, progress: Progress = print) -> Path:
     for path in docs.rglob("*"):
         if path.is_file() and path not in kept:
             path.unlink()
-    return configure(root, course, bool(packages))
+    settings = configure(course, docs, into / "pages" if into else root / PAGES, maths=bool(packages))
+    return next(write(made, {Path("mkdocs.yml"): settings}))
 
 
 def pages(
@@ -141,19 +144,18 @@ def vendor(root: Path, progress: Progress) -> dict[Path, bytes]:
     return found
 
 
-def configure(root: Path, course: Curriculum, maths: bool) -> Path:
-    """Write MkDocs' configuration: the template, and what the folders say."""
+def configure(course: Curriculum, docs: Path, site: Path, maths: bool) -> str:
+    """MkDocs' configuration: the template, and what the folders say."""
     katex = (VENDOR / "katex" / "katex.min").as_posix()
     made = {
-        "docs_dir": str(root / MADE / "docs"),
-        "site_dir": str(root / PAGES),
+        "docs_dir": str(docs),
+        "site_dir": str(site),
         "nav": navigation(course),
         "extra_css": [*([f"{katex}.css"] if maths else []), COLOURS_CSS.as_posix(), "assets/site.css"],
         "extra_javascript": [f"{katex}.js", "assets/maths.js"] if maths else [],
     }
-    template = (root / TEMPLATE).read_text(encoding="utf-8")
-    text = template + "\n# made by the build\n" + yaml.safe_dump(made, sort_keys=False, allow_unicode=True)
-    return next(write(root / MADE, {Path("mkdocs.yml"): text}))
+    template = (course.root / TEMPLATE).read_text(encoding="utf-8")
+    return f"{template}\n# made by the build\n{yaml.safe_dump(made, sort_keys=False, allow_unicode=True)}"
 
 
 def colours() -> str:

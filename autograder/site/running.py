@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -67,7 +69,10 @@ def ran(exercise: Exercise, sources: Iterable[Path] = ()) -> Run:
     home = exercise.root / KEPT / exercise.name
     folder = home / _digest(cells, sources)
     if not (folder / "run.json").is_file():
-        _keep(_executed(exercise, cells), home, folder)
+        home.mkdir(parents=True, exist_ok=True)
+        with _locked(home / "lock"):
+            if not (folder / "run.json").is_file():  # or somebody else ran it while we waited
+                _keep(_executed(exercise, cells), home, folder)
     return _loaded(folder)
 
 
@@ -156,23 +161,25 @@ def _environment(exercise: Exercise) -> dict[str, str]:
     return {**os.environ, **ours}
 
 
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a file's lock, so that of two builds one runs the lesson and the other waits for it."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _keep(raw: Mapping[int, list[dict[str, Any]]], home: Path, folder: Path) -> None:
     """Write a run beside its place and move it there whole; earlier runs of the exercise go."""
-    home.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix="new-", dir=home))
-    try:
-        names = (f"{number:02d}" for number in range(1, 1_000))
-        found = {index: [asdict(out) for out in _merged(_outputs(outs, new, names))] for index, outs in raw.items()}
-        (new / "run.json").write_text(json.dumps({k: v for k, v in found.items() if v}), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        new.rename(folder)
-    except OSError:
-        if not (folder / "run.json").is_file():  # else another build was quicker, and its run serves as well
-            raise
-    finally:
-        for other in home.iterdir():
-            if other != folder:
-                shutil.rmtree(other, ignore_errors=True)
+    for old in home.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)
+    new = home / "new"
+    new.mkdir()
+    names = (f"{number:02d}" for number in range(1, 1_000))
+    found = {index: [asdict(out) for out in _merged(_outputs(outs, new, names))] for index, outs in raw.items()}
+    (new / "run.json").write_text(json.dumps({k: v for k, v in found.items() if v}), encoding="utf-8")
+    new.rename(folder)
 
 
 def _loaded(folder: Path) -> Run:

@@ -197,7 +197,7 @@ def attacks(root: Path, neighbour: Path, canary: Path, port: int) -> Iterator[At
     yield Attack("reads-solutions-elsewhere", head=STEAL, running=f"import glob\nplaces = glob.glob('/**/tally/exercise.py', recursive=True) + ['/proc/1/root{solution}']\nfor p in places:\n    try:\n        return steal(p).running(values)\n    except OSError:\n        pass\nreturn values")
     yield Attack("reads-checks", running=f"open({str(checks)!r}).read()\n" + ANSWER)
     yield Attack("reads-a-neighbour", head=STEAL, running=stolen(neighbour))
-    yield Attack("reads-proc", running="import os\nfor p in os.listdir('/proc'):\n    print(open(f'/proc/{p}/environ').read(), open(f'/proc/{p}/maps').read())\n" + ANSWER)
+    yield Attack("reads-proc", running="print(open('/proc/1/environ').read(), open('/proc/self/mem').read())\n" + ANSWER)
     yield Attack("writes-a-canary", once=f"try:\n    {touch}\nexcept OSError:\n    pass", running=f"{touch}\n" + ANSWER)
     yield Attack("writes-everywhere", once="import os\nfor place in ['/', '/dev', '/dev/shm', '/usr/lib', '/root', '/home', '/etc', '/fathom', os.getcwd() + '/..']:\n    try:\n        open(place + '/pwned', 'w').write('x')\n        raise SystemError(place)\n    except OSError:\n        pass")
     yield Attack("links-out", running=f"import os\nos.symlink({str(solution)!r}, 'in.py')\nos.link({str(solution)!r}, 'hard.py')\nexec(open('in.py').read())\nreturn values")

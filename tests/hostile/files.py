@@ -22,9 +22,9 @@ REFUSED = {
     "deep-expression": False,
     "null-bytes": False,
     "long-line": False,
-    "<script>alert(1)</script>": False,
+    "<script>alert(1)<script>": False,
     "=HYPERLINK(1)": False,
-    "..;\x1b[31mred\n# pwned": False,
+    ";\x1b[31mred\n# pwned": False,
     "x" * 200: False,
 }
 STUB = "class Tally:\n    def add(self, x): return 0\ndef running(values): return 0\ndef halvings(n): return -1\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -209,4 +210,9 @@ def html() -> Callable[[str], str]:
     for entry in settings["markdown_extensions"]:
         names += [entry] if isinstance(entry, str) else entry
         options |= {} if isinstance(entry, str) else entry
-    return lambda text: str(markdown.markdown(text, extensions=names, extension_configs=options))
+
+    def rendered(text: str) -> str:
+        body = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)  # MkDocs takes a page's settings off first
+        return str(markdown.markdown(body, extensions=names, extension_configs=options))
+
+    return rendered

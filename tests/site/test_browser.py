@@ -59,9 +59,9 @@ def said() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def pages(said: list[str]) -> Path:
+def pages(said: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("material", reason="the site needs mkdocs-material")
-    return build(ROOT, progress=said.append)
+    return build(ROOT, progress=said.append, into=tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="module")
