@@ -103,11 +103,18 @@ def verify(
 
 
 @app.command(epilog="Example: fathom build backprop_engine")
-def build(exercises: Exercises = None) -> None:
+def build(
+    exercises: Exercises = None,
+    nbgrader: Annotated[
+        Path | None, typer.Option(help="Write instructor versions into this nbgrader course instead.")
+    ] = None,
+) -> None:
     """For authors: regenerate the blank notebooks from the solutions."""
     from autograder.commands import author
 
-    raise typer.Exit(author.build(exercises or []))
+    raise typer.Exit(
+        author.build_for_nbgrader(exercises or [], nbgrader) if nbgrader else author.build(exercises or [])
+    )
 
 
 @app.command()
@@ -160,6 +167,28 @@ def run(context: typer.Context) -> None:
     from autograder.commands import run as command
 
     raise typer.Exit(command.run(context.args))
+
+
+site = typer.Typer(
+    help="The study site: lessons with their figures, the gallery of bugs, your log.", no_args_is_help=True
+)
+app.add_typer(site, name="site")
+
+
+@site.command("build")
+def site_build(strict: Annotated[bool, typer.Option(help="Let a warning fail the build.")] = True) -> None:
+    """Write the pages to site/build/."""
+    from autograder.commands import site as command
+
+    raise typer.Exit(command.build(strict))
+
+
+@site.command("serve", epilog="Example: fathom site serve --port 8001")
+def site_serve(port: Annotated[int, typer.Option(help="Where to listen, on this machine only.")] = 8000) -> None:
+    """Serve the pages on this machine, and write them anew when a lesson or the log changes."""
+    from autograder.commands import site as command
+
+    raise typer.Exit(command.serve(port))
 
 
 data = typer.Typer(help="Public data sets: listed, fetched on request, verified by checksum.", no_args_is_help=True)

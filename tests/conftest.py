@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import pytest
 COURSE = Path(__file__).parent / "course"
 PACKAGE = Path(__file__).parents[1]
 MAIN = "from autograder.cli import main; main()"
+CHECKS = Path("autograder", "checks", "phase1_foundations", "test_tally.py")
+PLUGIN = "autograder.judge.plugin"
 PATIENCE = 60.0  # seconds that a machine with other things to do may need for what takes a moment
 
 ANSWERS = {
@@ -178,6 +181,16 @@ class Fathom:
         line = [sys.executable, "-c", MAIN, *map(str, words)]
         done = subprocess.run(
             line, env={**self.environment, **environment}, capture_output=True, text=True, timeout=2 * PATIENCE
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def pytest(self, *words: object) -> Said:
+        """Run plain pytest over the course's checks."""
+        installed = any(point.value == PLUGIN for point in entry_points(group="pytest11"))
+        line = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(self.root / CHECKS)]
+        line += [*map(str, words), *([] if installed else ["-p", PLUGIN])]
+        done = subprocess.run(
+            line, env=self.environment, capture_output=True, text=True, timeout=2 * PATIENCE, cwd=self.root
         )
         return Said(done.returncode, done.stdout, done.stderr)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.commands.course import chosen, fail, load
@@ -40,7 +41,16 @@ def show(proofs: Sequence[Proof]) -> None:
 
     screen = console()
     table = Table(box=None, pad_edge=False)
-    headings = ("exercise", "parts", "checks", "bugs rejected", "named", "in other words", "variants accepted", "seconds")
+    headings = (
+        "exercise",
+        "parts",
+        "checks",
+        "bugs rejected",
+        "named",
+        "in other words",
+        "variants accepted",
+        "seconds",
+    )
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="right" if number else "left")
     for p in proofs:
@@ -63,9 +73,10 @@ def show(proofs: Sequence[Proof]) -> None:
 
 
 def build(names: Sequence[str]) -> int:
-    """Write the blank notebooks that are missing or untouched; learners' own are left to `fathom update`."""
+    """Write the blank notebooks, bring those that are there up to date, and the map in README.md with them."""
     from autograder.notebook import Unreadable, publish
     from autograder.render.terminal import console
+    from autograder.site import refresh_readme
 
     course = load()
     screen = console()
@@ -74,4 +85,27 @@ def build(names: Sequence[str]) -> int:
             screen.print(publish(exercise))
         except Unreadable as error:
             fail(str(error))
+    if refresh_readme(course):
+        screen.print("README.md: the map is as the folders are")
+    return 0
+
+
+def build_for_nbgrader(names: Sequence[str], course_folder: Path) -> int:
+    """Write notebooks with their solutions marked into an nbgrader course, an assignment each: source/NAME/NN_NAME.ipynb.
+
+    `nbgrader generate_assignment NAME` makes the release version from them; learners' own notebooks are untouched.
+    """
+    from autograder.notebook import write_atomic
+    from autograder.notebook.build import solved
+    from autograder.notebook.files import dumps
+    from autograder.render.terminal import console
+
+    for exercise in chosen(load(), names):
+        place = course_folder / "source" / exercise.name / exercise.notebook.name
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(place, dumps(solved(exercise)))
+        except OSError as error:
+            fail(f"{place} could not be written: {error.strerror or error}")
+        console().print(f"{place} is written; next: nbgrader generate_assignment {exercise.name}", soft_wrap=True)
     return 0

@@ -52,8 +52,8 @@ def serve(sock: socket.socket, submission: Submission, printed: limits.Printed) 
 
 def answer(submission: Submission, request: dict[str, Any]) -> dict[str, Any]:
     """Carry out one request and say how it went; whatever learner code raises is part of the answer."""
-    reset()
     try:
+        reset()
         if request["do"] == "load":
             return {"value": submission.load(request["statements"], request["carried"], request["scratch"])}
         run = observation(request["source"], request["name"])
@@ -76,11 +76,12 @@ def observation(source: str, name: str) -> Callable[..., Any]:
 
 
 def reset() -> None:
-    """Give every observation the same start: random streams, defaults of torch and NumPy, warnings off."""
+    """Give every observation the same start: random streams, defaults of torch and NumPy, no warnings."""
     random.seed(0)
     np.random.seed(0)
     torch.default_generator.manual_seed(0)
     torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
     torch.set_grad_enabled(True)
     np.seterr(**NUMPY_ERRORS)
     warnings.resetwarnings()

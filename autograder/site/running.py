@@ -105,7 +105,7 @@ def _executed(exercise: Exercise, cells: list[Cell]) -> dict[int, list[dict[str,
     """The raw outputs of every cell, run in a fresh kernel of this Python; raises RunFailed."""
     import nbformat
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
     notebook = nbformat.from_dict(_notebook(cells))  # type: ignore[no-untyped-call]
     at = exercise.notebook.parent if exercise.notebook.parent.is_dir() else exercise.root
@@ -120,7 +120,7 @@ def _executed(exercise: Exercise, cells: list[Cell]) -> dict[int, list[dict[str,
             f"{exercise.source}: a cell raised {error.ename}: {error.evalue}\n"
             f"Mend it, or tag it raises-exception if that is what it shows.\n\n{_plain(str(error))}"
         ) from None
-    except (CellTimeoutError, DeadKernelError) as error:
+    except (CellTimeoutError, RuntimeError) as error:  # too slow, or the kernel died or never came up
         raise RunFailed(f"{exercise.source}: {' '.join(str(error).split())[:400]}") from None
     return {cell.index: made.get("outputs", []) for cell, made in zip(cells, notebook.cells[1:], strict=True)}
 

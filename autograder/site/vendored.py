@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -81,14 +82,17 @@ def _pack(root: Path, package: Package, kept: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise Missing(f"{name} is not in the cache, and npm is not on the PATH. {todo}")
-    command = [npm, "pack", name, "--pack-destination", str(kept.parent), "--ignore-scripts", "--silent"]
     environment = {**os.environ, "npm_config_update_notifier": "false", "npm_config_fetch_retries": "1"}
-    try:
-        made = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, cwd=kept.parent, env=environment, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Missing(f"`npm pack {name}` did not work: {error}. {todo}") from None
-    if made.returncode or not kept.is_file():
-        reason = " ".join((made.stderr or made.stdout).split())[:300] or f"it ended with {made.returncode}"
-        raise Missing(f"`npm pack {name}` did not work: {reason}. {todo}")
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:  # another build may be fetching it too
+        command = [npm, "pack", name, "--pack-destination", folder, "--ignore-scripts", "--silent"]
+        try:
+            made = subprocess.run(
+                command, capture_output=True, text=True, timeout=SECONDS, cwd=folder, env=environment, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Missing(f"`npm pack {name}` did not work: {error}. {todo}") from None
+        tarball = Path(folder, package.tarball)
+        if not tarball.is_file():
+            reason = " ".join((made.stderr or made.stdout).split())[:300] or f"it ended with {made.returncode}"
+            raise Missing(f"`npm pack {name}` did not work: {reason}. {todo}")
+        tarball.replace(kept)

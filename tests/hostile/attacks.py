@@ -174,8 +174,8 @@ def attacks(root: Path, neighbour: Path, canary: Path, port: int) -> Iterator[At
     yield Attack("huge-number", halvings="return 10 ** 1_000_000", mean="return 10 ** 400")
     yield Attack("deep-list", running="x = []\nfor _ in range(100_000):\n    x = [x]\nreturn x")
     yield Attack("list-in-itself", running="x = []\nx.append(x)\nreturn x", mean="d = {}\nd['d'] = d\nreturn d")
-    yield Attack("many-parts", running="return [[] for _ in range(3_000_000)]")
-    yield Attack("colliding-keys", running="return {i * (2**61 - 1): 0 for i in range(20_000)}")
+    yield Attack("many-parts", running="return [[] for _ in range(300_000)]")
+    yield Attack("colliding-keys", running="return {i * (2**61 - 1): 0 for i in range(3_000)}")
 
     frames = "import sys\nframe = sys._getframe()\nwhile frame:\n    for value in list(frame.f_locals.values()) + list(frame.f_globals.values()):\n"
     frames += "        if getattr(value, '__name__', '').startswith('test_') or 'Expect' in type(value).__name__:\n"
@@ -194,7 +194,8 @@ def attacks(root: Path, neighbour: Path, canary: Path, port: int) -> Iterator[At
     yield Attack("small-integers", once="import ctypes\nctypes.memmove(id(3) + 24, id(5) + 24, 4)")
 
     yield Attack("reads-solutions", head=STEAL, running=stolen(solution))
-    yield Attack("reads-solutions-elsewhere", head=STEAL, running=f"import glob\nplaces = glob.glob('/**/tally/exercise.py', recursive=True) + ['/proc/1/root{solution}']\nfor p in places:\n    try:\n        return steal(p).running(values)\n    except OSError:\n        pass\nreturn values")
+    elsewhere = [f"{door}{solution}" for door in ("/proc/1/root", "/proc/self/root", "/old_root", "/newroot", "../../../..", "/fathom/..")]
+    yield Attack("reads-solutions-elsewhere", head=STEAL, running=f"for place in {elsewhere!r}:\n    try:\n        return steal(place).running(values)\n    except OSError:\n        pass\nreturn values")
     yield Attack("reads-checks", running=f"open({str(checks)!r}).read()\n" + ANSWER)
     yield Attack("reads-a-neighbour", head=STEAL, running=stolen(neighbour))
     yield Attack("reads-proc", running="print(open('/proc/1/environ').read(), open('/proc/self/mem').read())\n" + ANSWER)
@@ -222,7 +223,7 @@ def attacks(root: Path, neighbour: Path, canary: Path, port: int) -> Iterator[At
     yield Attack("sleeps", halvings="import time\ntime.sleep(10**6)")
     yield Attack("deaf-to-signals", once="import signal\nfor n in range(1, 32):\n    try:\n        signal.signal(n, signal.SIG_IGN)\n    except (OSError, ValueError):\n        pass", halvings="while True:\n    pass")
     yield Attack("hangs-when-defined", once="import time\ntime.sleep(10**6)")
-    yield Attack("endless-repr", running="class R:\n    def __repr__(self):\n        while True: pass\nreturn R()", halvings="class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E")
+    yield Attack("endless-repr", halvings="class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E")
     yield Attack("recursion", running="return running(values)", mean="return self.mean()")
 
     yield Attack("tcp", once=f"import socket\ntry:\n    socket.create_connection(('127.0.0.1', {port}), 1).send(b'harm')\nexcept OSError:\n    pass", running=f"import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)\n" + ANSWER)

@@ -188,9 +188,7 @@ def test_attempts_are_logged_once_a_state_and_never_off_the_learners_own_noteboo
     assert len(attempts(root)) == 1
 
 
-def test_a_log_that_cannot_be_written_costs_a_warning_and_no_verdict(
-    kernel: Callable[..., Kernel], root: Path
-) -> None:
+def test_a_log_that_cannot_be_written_costs_a_warning_and_no_verdict(kernel: Callable[..., Kernel], root: Path) -> None:
     (root / "progress_log").write_text("a file in the way")
     notebook = kernel(root, tally(root).notebook)
     notebook.run(FIRST + "\n" + ANSWERS["passed"], "halvings")
@@ -218,7 +216,9 @@ def test_importing_check_loads_no_torch_and_takes_no_second(kernel: Callable[...
     assert until(lambda: processes(root)), "the judge starts with the import"
 
 
-def test_outside_a_repository_nothing_breaks_on_import(kernel: Callable[..., Kernel], root: Path, tmp_path: Path) -> None:
+def test_outside_a_repository_nothing_breaks_on_import(
+    kernel: Callable[..., Kernel], root: Path, tmp_path: Path
+) -> None:
     notebook = kernel(root, None, FATHOM_ROOT=str(tmp_path / "nowhere"))
     assert notebook.run(FIRST).error is None
     shown = notebook.run('check("halvings")')

@@ -37,7 +37,12 @@ def test_the_latest_form_of_a_cell_counts(shared_root: Path) -> None:
 
 
 def test_an_own_cell_stays_behind_what_ran_before_it(shared_root: Path) -> None:
-    runs = [Run("tally", "class Tally: pass"), Run("own", "LIMIT = 3"), Run("halvings", HALVINGS), Run("own", "LIMIT = 4")]
+    runs = [
+        Run("tally", "class Tally: pass"),
+        Run("own", "LIMIT = 3"),
+        Run("halvings", HALVINGS),
+        Run("own", "LIMIT = 4"),
+    ]
     assert sources_of(arranged(runs, lesson(shared_root))) == ["class Tally: pass", "LIMIT = 4", HALVINGS]
 
 
@@ -58,7 +63,11 @@ def test_a_redefinition_in_a_scratch_cell_is_no_answer(shared_root: Path) -> Non
 
 def test_with_foreign_ids_the_first_cell_that_defines_a_name_is_its_cell(shared_root: Path) -> None:
     """VS Code calls cells by addresses of its own, which stay while a cell is edited."""
-    runs = [Run("vscode:#W1", HALVINGS), Run("vscode:#W7", HALVINGS.replace("1", "99")), Run("vscode:#W1", HALVINGS + "# b")]
+    runs = [
+        Run("vscode:#W1", HALVINGS),
+        Run("vscode:#W7", HALVINGS.replace("1", "99")),
+        Run("vscode:#W1", HALVINGS + "# b"),
+    ]
     cells = arranged(runs, lesson(shared_root))
     assert [(cell.grade_id, cell.source) for cell in cells] == [
         ("halvings", HALVINGS + "# b"),

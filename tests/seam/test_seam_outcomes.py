@@ -178,39 +178,6 @@ def test_state_kept_between_calls_costs_nothing_and_is_said(desk: Any, made: Any
     assert "something is kept between calls" in part["message"]
 
 
-CHANGES = """
-import random, warnings
-import numpy as np
-torch.manual_seed(5), random.seed(5), np.random.seed(5)
-torch.set_default_dtype(torch.float64)
-torch.set_grad_enabled(False)
-torch.set_default_device('meta')
-np.seterr(all='raise')
-warnings.simplefilter('error')
-sys.setrecursionlimit(60)
-return right
-"""
-LOOKS = """
-import random, warnings
-import numpy as np
-warnings.warn('old')
-np.zeros(1) / np.zeros(1)
-seen = [torch.rand(1).item(), random.random(), np.random.rand(), torch.is_grad_enabled(), str(torch.ones(1).dtype)]
-seen += [sys.getrecursionlimit(), str(torch.ones(1).device)]
-if n > 1:
-    raise ValueError(seen)
-"""
-
-
-def test_what_one_call_changes_the_next_does_not_meet(desk: Any, made: Any) -> None:
-    # `halvings` is asked for a large n first and then for 1: the second time it must find what the first one found.
-    twice = "\n".join(["if n == 1:", *("    " + line for line in LOOKS.replace("n > 1", "True").strip().splitlines())])
-    alone = desk.part(made.answers(halvings=made.halvings(f"{twice}\nreturn right")), "halvings")
-    after = desk.part(made.answers(halvings=made.halvings(f"{twice}\n{CHANGES}")), "halvings")
-    assert "True, 'torch.float32', 10000, 'cpu'" in alone["message"]
-    assert after["message"] == alone["message"]
-
-
 def test_a_scratch_name_is_named_with_the_cell_that_makes_it(desk: Any, made: Any) -> None:
     top = "table = dict((i, i.bit_length() - 1) for i in range(3000))"
     part = desk.part(made.answers(top, halvings="def halvings(n):\n    return table[n]"), "halvings")

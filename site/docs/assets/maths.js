@@ -2,7 +2,7 @@
 document.addEventListener("DOMContentLoaded", () => {
   for (const element of document.querySelectorAll(".arithmatex")) {
     const source = element.textContent.trim();
-    const options = { displayMode: source.startsWith("\\["), throwOnError: false, maxSize: 20 };
+    const options = { displayMode: source.startsWith("\\["), throwOnError: false, strict: "ignore", maxSize: 20 };
     katex.render(source.slice(2, -2), element, options);
   }
 });
