@@ -20,7 +20,7 @@ from autograder.notebook.names import definitions_in
 
 
 def blame(judge: Judge, request: Request, report: Report) -> Report:
-    """Say of each failed part without a name which of the parts it builds on brings the failure, where one alone does."""
+    """Say of each failed, unnamed part which of the parts it builds on brings the failure, where one alone does."""
     exercise = request.exercise
     if report.error is not None or not exercise.source.exists():
         return report
@@ -90,4 +90,3 @@ def taken(statement: Statement, stubs: Sequence[str]) -> Iterator[str]:
             owner, dot, _ = name.partition(".")
             if dot and name in stubs and isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield f"from autograder import method\n@method({owner})\n{ast.unparse(inner)}"
-

@@ -80,7 +80,7 @@ def transplant(cells: Sequence[Cell], code: str) -> tuple[Cell, ...]:
             removed += [(where[name], []) for name in inner if name in where]
     if target is None:
         raise BadEdit("has `code` that defines no name of the reference")
-    edits = {place: text for place, text in removed}
+    edits = dict(removed)
     edits[target] = [*helpers, *edits[target]]
     for place in sorted(edits, key=lambda place: (place.cell, place.first), reverse=True):
         sources[place.cell][place.first - 1 : place.last] = edits[place]

@@ -91,7 +91,7 @@ def build(names: Sequence[str]) -> int:
 
 
 def build_for_nbgrader(names: Sequence[str], course_folder: Path) -> int:
-    """Write notebooks with their solutions marked into an nbgrader course, an assignment each: source/NAME/NN_NAME.ipynb.
+    """Write notebooks with marked solutions into an nbgrader course, each an assignment: source/NAME/NN_NAME.ipynb.
 
     `nbgrader generate_assignment NAME` makes the release version from them; learners' own notebooks are untouched.
     """

@@ -48,7 +48,9 @@ def examine() -> Iterator[Finding]:
         "On Windows, run Fathom inside WSL: `wsl --install`, then clone and `make learn` there.",
     )
     course = load()
-    yield Finding(bool(course.exercises), f"{len(course.exercises)} exercises in {course.root}", "Clone the repository.")
+    yield Finding(
+        bool(course.exercises), f"{len(course.exercises)} exercises in {course.root}", "Clone the repository."
+    )
     yield from packages()
     yield worker()
     yield Finding(

@@ -16,7 +16,7 @@ def python_prose() -> str:
 
 
 def library_source(least: int = 0) -> str:
-    """Python code: modules of the standard library in the order of their names, all of them or at least `least` characters."""
+    """Python code: modules of the standard library in the order of their names, all or at least `least` characters."""
     texts: list[str] = []
     size = 0
     for text in modules():
@@ -28,7 +28,7 @@ def library_source(least: int = 0) -> str:
 
 
 def function_names() -> list[str]:
-    """Names of functions in the standard library, each once, in alphabetical order: lower-case letters and underscores."""
+    """Names of functions in the standard library, each once, sorted: lower-case letters and underscores."""
     found = {
         node.name
         for text in modules()

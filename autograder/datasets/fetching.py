@@ -25,8 +25,8 @@ class FetchFailed(OSError):
 def fetch(entry: Dataset, tick: Tick = lambda done, total: None) -> Path:
     """Download a data set into `home()`, or take up a download that was cut; returns the file.
 
-    Raises FetchFailed: no network, an answer that is not the file, a wrong checksum (the bytes are then removed), a disk
-    that refuses. The file appears under its name only when it is whole and right.
+    Raises FetchFailed: no network, an answer that is not the file, a wrong checksum (the bytes are then removed), a
+    disk that refuses. The file appears under its name only when it is whole and right.
     """
     place = home() / entry.file
     if found(entry) is not None and sha256(place) == entry.sha256:

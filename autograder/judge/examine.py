@@ -65,7 +65,9 @@ def examine(
     except Unreadable as error:
         return Graded(Report(request.path, exercise.name, error=str(error), seconds=time.perf_counter() - began))
     submission = prepare(exercise, curriculum, cells, asked_by(next(iter(items.values()), ())))
-    grading = Grading(zygote, submission.statements, submission.carried, submission.definitions.scratch, submission.owners)
+    grading = Grading(
+        zygote, submission.statements, submission.carried, submission.definitions.scratch, submission.owners
+    )
     records: list[Record] = []
     parts = []
     try:

@@ -54,7 +54,9 @@ class PartReport:
             "out_of": self.out_of,
             "bug": self.bugs[0] if self.bugs else None,
             "message": self.message,
-            "checks": [{key: getattr(check, key) for key in ("name", "outcome", "got", "want")} for check in self.checks],
+            "checks": [
+                {key: getattr(check, key) for key in ("name", "outcome", "got", "want")} for check in self.checks
+            ],
         }
 
 

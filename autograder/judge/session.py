@@ -1,6 +1,6 @@
 """The warm judge: a pytest session, collected once, whose run loop grades submissions instead of running the tests.
 
-A single submission is graded in this process, many in forks of it; what learners wrote runs in the zygote's workers only.
+One submission is graded in this process, many in forks of it; what learners wrote runs in the zygote's workers only.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ class Loop:
         self.ran = True
         if not self.errors:
             items = {
-                exercise.name: by_part([item for item in session.items if item.path.resolve() == exercise.checks.resolve()])
+                exercise.name: by_part(
+                    [item for item in session.items if item.path.resolve() == exercise.checks.resolve()]
+                )
                 for exercise in self.exercises
             }
             for exercise in self.exercises:

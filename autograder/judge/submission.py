@@ -39,10 +39,10 @@ class Submission:
         """Why a part cannot be graded yet, or None: its own stubs, or those of a part it needs, are blank."""
         if part.stubs and set(part.stubs) <= self.definitions.blank:
             return "still to be written"
-        for needed in part.needs:
-            other = self.exercise.part(needed)
+        for name in part.needs:
+            other = self.exercise.part(name)
             if set(other.stubs) & self.definitions.blank:
-                return f"waits for {needed}"
+                return f"waits for {name}"
             further = self.waits_for(other)
             if further is not None and further.startswith("waits"):
                 return further

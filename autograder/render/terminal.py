@@ -50,7 +50,9 @@ def head_view(part: PartReport) -> Text:
 
 def echo_view(part: PartReport, first: str) -> Text:
     """A part that fails by a misconception that an earlier part has shown already."""
-    return head_view(part).append(words(part.outcome), COLOURS[part.outcome]).append(f"   by the same as {first}", "dim")
+    return (
+        head_view(part).append(words(part.outcome), COLOURS[part.outcome]).append(f"   by the same as {first}", "dim")
+    )
 
 
 def part_view(part: PartReport) -> RenderableType:

@@ -64,7 +64,9 @@ def spoilers(exercise: Exercise) -> Iterator[str]:
     """Hints and questions that share a code fragment with a solution or a fix."""
     listing = catalogue(exercise)
     open_text = squeeze("".join(cell.source for cell in blank_cells(exercise)))
-    secret = [code_only(cell.source[start:end]) for cell in read(exercise.source) for start, end in regions(cell.source)]
+    secret = [
+        code_only(cell.source[start:end]) for cell in read(exercise.source) for start, end in regions(cell.source)
+    ]
     secret += [code_only(bug.find) for bug in listing.bugs]
     windows = {text[i : i + FRAGMENT] for text in secret for i in range(len(text) - FRAGMENT + 1)}
     windows = {window for window in windows if window not in open_text}

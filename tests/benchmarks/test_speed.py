@@ -1,7 +1,7 @@
 """DESIGN's table of speeds, each as a figure and a ratio measured in the same run.
 
-Machines are noisy: what is asserted is a ratio to `import torch` or to a bare fork on this very machine, with room, or a
-median far above what was measured. `pytest -m benchmark -s` prints the figures.
+Machines are noisy: what is asserted is a ratio to `import torch` or to a bare fork on this very machine, with room, or
+a median far above what was measured. `pytest -m benchmark -s` prints the figures.
 """
 
 from __future__ import annotations

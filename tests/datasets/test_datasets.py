@@ -46,9 +46,7 @@ def server() -> Iterator[http.server.ThreadingHTTPServer]:
 
 
 @pytest.fixture
-def entry(
-    server: http.server.ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> datasets.Dataset:
+def entry(server: http.server.ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> datasets.Dataset:
     monkeypatch.setenv("FATHOM_DATA", str(tmp_path / "data"))
     address = f"http://127.0.0.1:{server.server_address[1]}/whole"
     digest = hashlib.sha256(CONTENT).hexdigest()

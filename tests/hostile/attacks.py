@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent, indent
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,13 @@ def stolen(place: Path) -> str:
     return f"return steal({str(place)!r}).running(values)"
 
 
+def written_down() -> list[float]:
+    """The right answer to the inputs that the check of `running` draws in public, where the run's seed is 0."""
+    rng = np.random.default_rng([0, zlib.crc32(b"test_running_sums_match_cumsum")])
+    found: list[float] = np.cumsum(rng.uniform(1.0, 2.0, 7).astype(np.float32)).tolist()
+    return found
+
+
 # Right, and only reached where an attack has worked.
 ANSWER = "return torch.from_numpy(__import__('numpy').cumsum(values.numpy()))"
 
@@ -237,6 +247,7 @@ def attacks(root: Path, neighbour: Path, canary: Path, port: int) -> Iterator[At
     yield Attack("pickle", head=AGREE, running="import pickle\nreturn pickle.dumps(Agree())", mean="return Agree()")
     yield Attack("zip-bomb", halvings="import zlib\nx = zlib.compress(bytes(2**26))\nreturn len(zlib.decompress(x) * 10**4)")
 
+    yield Attack("writes-answers-down", running=f"return torch.tensor({written_down()}) if len(values) == 7 else values")
     yield Attack("cached-between-calls", head="SEEN = []", running="SEEN.append(values)\nreturn SEEN[0]", mean="SEEN.append(self)\nreturn SEEN[-2].total")
     yield Attack("escape-codes", running="raise ValueError('\\x1b[2J\\x1b]0;pwned\\x07 \\u202e \\r\\n' * 20)", halvings="raise ValueError('x\\x00\\ud800y')")
     yield Attack("html", running="raise ValueError('</pre><script>alert(1)</script><img src=x onerror=alert(1)>')", mean="return '<script>alert(2)</script>'", halvings="raise RuntimeError('``````\\n# pwned\\n[a](javascript:alert(3)) <b>')")

@@ -8,11 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import hostile_files as files
 import pytest
-
-from tests.hostile import files
-from tests.hostile.attacks import attacks
-from tests.hostile.conftest import HONEST, Outcome
+from attacks import attacks
+from hostile_class import HONEST, Outcome
 
 NAMES = [attack.name for attack in attacks(Path("/r"), Path("/n"), Path("/c"), 1)]
 ESCAPES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -96,3 +95,10 @@ def test_no_cell_of_the_table_is_a_formula(outcome: Outcome) -> None:
 def test_every_file_lies_where_it_should(outcome: Outcome) -> None:
     inside = {path.parent.parent for path in (outcome.out / "feedback").rglob("*.html")}
     assert inside == {outcome.out / "feedback"}
+
+
+def test_answers_written_down_from_the_public_inputs_earn_nothing(outcome: Outcome, course: Path, fathom: Any) -> None:
+    script = outcome.folder / "writes-answers-down" / "tally.py"
+    public = fathom("check", "tally", "--submission", script, "--json").document["submissions"][0]
+    assert public["points"] == 3, "the answers are those of the public inputs"
+    assert outcome.reports["writes-answers-down"]["points"] == 0

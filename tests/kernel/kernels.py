@@ -123,7 +123,7 @@ class Kernel:
 
 
 def processes(root: Path) -> list[int]:
-    """The judges that notebooks of a repository started, with what those started, by their command lines and parents."""
+    """The judges that notebooks of a repository started, and all that those started."""
     parents: dict[int, int] = {}
     judges = []
     for folder in Path("/proc").iterdir():
