@@ -240,6 +240,14 @@ def grade(
     raise typer.Exit(command.run(asked))
 
 
+@app.command(epilog="Example: fathom release ../class-repository")
+def release(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+    """For instructors: write the repository for a class, without solutions and spoilers."""
+    from autograder.commands import release as command
+
+    raise typer.Exit(command.run(folder))
+
+
 def main() -> None:
     """The console script; several paths may follow `--submission`."""
     sys.argv[1:] = spread(sys.argv[1:])

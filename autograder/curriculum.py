@@ -1,4 +1,4 @@
-"""The curriculum: phases, exercises and parts, read from the folders under solutions/."""
+"""The curriculum: phases, exercises and parts, read from the folders under solutions/, or from a release's data files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from typing import cast
 
 from autograder.lesson import CurriculumError, Part, front_matter, read_parts
 
 __all__ = ["Curriculum", "CurriculumError", "Exercise", "Part", "Phase", "UnknownExercise", "find_root", "load"]
 
 CHECKS = Path("autograder", "checks")
+LESSONS = "lessons"  # what a release has in the place of solutions
 ROOT_VARIABLE = "FATHOM_ROOT"
 
 _ACRONYMS = {"llm": "LLM"}
@@ -41,6 +43,7 @@ class Exercise:
     alone: tuple[str, ...]
     from_scratch: tuple[str, ...]
     root: Path
+    folder: Path = field(repr=False, compare=False)  # where it is written; in a release, inside its one data file
     read_parts: Callable[[], tuple[Part, ...]] = field(repr=False, compare=False)
 
     @cached_property
@@ -49,9 +52,9 @@ class Exercise:
         return self.read_parts()
 
     @property
-    def folder(self) -> Path:
-        """Where the exercise is written."""
-        return self.root / "solutions" / self.phase / self.name
+    def released(self) -> bool:
+        """Whether this copy has the exercise without its solutions."""
+        return not isinstance(self.folder, Path)
 
     @property
     def source(self) -> Path:
@@ -157,9 +160,8 @@ def find_root(start: Path | None = None) -> Path:
 
 def load(root: Path) -> Curriculum:
     """Read the front matter of all exercises; raises CurriculumError."""
-    solutions = root / "solutions"
-    phases = tuple(_phase(root, folder) for folder in _folders(solutions) if folder.name.startswith("phase"))
-    curriculum = Curriculum(root, phases)
+    folders = _folders(root / "solutions") or _folders(root / LESSONS)
+    curriculum = Curriculum(root, tuple(_phase(root, folder) for folder in folders if folder.name.startswith("phase")))
     numbers: dict[int, Exercise] = {}
     names: dict[str, Exercise] = {}
     for exercise in curriculum.exercises:
@@ -182,16 +184,27 @@ def load(root: Path) -> Curriculum:
 
 
 def _phase(root: Path, folder: Path) -> Phase:
-    found = [_exercise(root, child) for child in _folders(folder) if (child / "exercise.py").is_file()]
+    found = [_exercise(root, folder.name, child) for child in _folders(folder) if (child / "exercise.py").is_file()]
+    found += [_exercise(root, folder.name, inside(file)) for file in sorted(folder.glob("*.zip"))]
     return Phase(folder.name, _title(folder.name), tuple(sorted(found, key=lambda exercise: exercise.number)))
 
 
-def _exercise(root: Path, folder: Path) -> Exercise:
+def inside(file: Path) -> Path:
+    """The folder in a released exercise's data file, which reads like any other."""
+    import io
+    import zipfile
+
+    archive = zipfile.ZipFile(io.BytesIO(file.read_bytes()), "r")  # in memory: forks would share a file's position
+    return cast(Path, zipfile.Path(archive, f"{file.stem}/"))
+
+
+def _exercise(root: Path, phase: str, folder: Path) -> Exercise:
     file = folder / "exercise.py"
     return Exercise(
         name=folder.name,
-        phase=folder.parent.name,
+        phase=phase,
         root=root,
+        folder=folder,
         read_parts=partial(read_parts, file, folder / "parts.toml"),
         **front_matter(file),
     )

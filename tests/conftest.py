@@ -81,21 +81,6 @@ def notebook(script: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Made:
-    """The ways to write a submission."""
-
-    answers: Callable[..., str] = answers
-    halvings: Callable[[str], str] = halvings
-    notebook: Callable[[str], dict[str, Any]] = notebook
-
-
-@pytest.fixture(scope="session")
-def made() -> Made:
-    """The ways to write a submission."""
-    return Made()
-
-
-@dataclass(frozen=True)
 class Family:
     """Every process that was started with a mark in its environment, however far it has run away since."""
 
@@ -184,13 +169,21 @@ class Fathom:
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
-    def pytest(self, *words: object) -> Said:
-        """Run plain pytest over the course's checks."""
+    def pytest_line(self, *words: object) -> list[str]:
+        """The command of plain pytest over the course's checks."""
         installed = any(point.value == PLUGIN for point in entry_points(group="pytest11"))
         line = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(self.root / CHECKS)]
-        line += [*map(str, words), *([] if installed else ["-p", PLUGIN])]
+        return [*line, *map(str, words), *([] if installed else ["-p", PLUGIN])]
+
+    def pytest(self, *words: object) -> Said:
+        """Run plain pytest over the course's checks."""
         done = subprocess.run(
-            line, env=self.environment, capture_output=True, text=True, timeout=2 * PATIENCE, cwd=self.root
+            self.pytest_line(*words),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE,
+            cwd=self.root,
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
@@ -206,6 +199,23 @@ class Fathom:
             text=True,
             process_group=0,
         )
+
+
+@dataclass(frozen=True)
+class Made:
+    """The ways to write a submission, and whom to hand it to."""
+
+    answers: Callable[..., str] = answers
+    halvings: Callable[[str], str] = halvings
+    notebook: Callable[[str], dict[str, Any]] = notebook
+    family: type[Family] = Family
+    fathom: type[Fathom] = Fathom
+
+
+@pytest.fixture(scope="session")
+def made() -> Made:
+    """The ways to write a submission, and whom to hand it to."""
+    return Made()
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from autograder.notebook.names import definitions_in
 def blame(judge: Judge, request: Request, report: Report) -> Report:
     """Say of each failed, unnamed part which of the parts it builds on brings the failure, where one alone does."""
     exercise = request.exercise
-    if report.error is not None or not exercise.source.exists():
+    if report.error is not None or exercise.released:
         return report
     cells = request.cells if request.cells is not None else read(resolve(request.path, exercise))
     mine = definitions(cells, blank_of(exercise))

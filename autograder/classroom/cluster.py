@@ -26,7 +26,9 @@ from autograder.notebook.cells import MAX_BYTES
 
 BATCH = 16  # submissions that share one warm judge, and that are graded again if their machine is lost
 RETRIES = 5
-COMMAND = (sys.executable, "-c", "from autograder.cli import main; main()")
+# It ends with the process of the cluster that started it.
+MORTAL = "from autograder.observe.zygote import PR_SET_PDEATHSIG, prctl; prctl(PR_SET_PDEATHSIG, 9)"
+COMMAND = (sys.executable, "-c", f"{MORTAL}; from autograder.cli import main; main()")
 
 
 def grade(course: Curriculum, waiting: Sequence[Handed], seed: int, means: Means, take: Take) -> None:

@@ -33,6 +33,7 @@ def run(name: str | None, browser: bool) -> int:
 
 def study(course: Curriculum, exercise: Exercise, running: Lab) -> None:
     """Say where JupyterLab is, and judge beside it until it ends."""
+    from autograder.judge.grading import JudgeError
     from autograder.render.terminal import console
 
     screen = console()
@@ -45,7 +46,12 @@ def study(course: Curriculum, exercise: Exercise, running: Lab) -> None:
         ended.set()
 
     threading.Thread(target=wait, daemon=True).start()
-    judged(course, course.exercises, "Judging beside it", ended)
+    judgeable = [other for other in course.exercises if other.checks.is_file()]
+    try:
+        judged(course, judgeable, "Judging beside it", ended)
+    except JudgeError as error:
+        screen.print(f"There will be no verdicts here: {error}\nJupyterLab goes on; Ctrl-C ends it.", style="yellow")
+        ended.wait()
     if ended.is_set():
         screen.print("JupyterLab has ended.", style="dim")
 

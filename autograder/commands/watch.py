@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def run(names: Sequence[str]) -> int:
     """Watch until Ctrl-C."""
+    from autograder.judge.grading import JudgeError
     from autograder.watching import AlreadyWatched, alone
 
     course = load()
@@ -25,13 +26,13 @@ def run(names: Sequence[str]) -> int:
         try:
             with alone(course.root):
                 judged(course, exercises, f"Watching {counted(exercises)}")
-        except AlreadyWatched as error:
+        except (AlreadyWatched, JudgeError) as error:
             fail(str(error))
     return 0
 
 
 def judged(course: Curriculum, exercises: Sequence[Exercise], what: str, stop: threading.Event | None = None) -> None:
-    """Start a judge and grade what is saved, until interrupted or stopped."""
+    """Start a judge and grade what is saved, until interrupted or stopped; JudgeError where no judge starts."""
     from autograder.bugs.signatures import preloads
     from autograder.judge.grading import JudgeError
     from autograder.judge.session import with_judge
@@ -44,9 +45,10 @@ def judged(course: Curriculum, exercises: Sequence[Exercise], what: str, stop: t
 
     try:
         with_judge(course, exercises, follow, preloads(course, exercises))
-    except JudgeError as error:
-        if not interrupted.is_set():  # pytest takes an interrupt during its start for its own
-            fail(str(error))
+    except JudgeError:
+        if interrupted.is_set():  # pytest takes an interrupt during its start for its own
+            raise KeyboardInterrupt from None
+        raise
 
 
 def tell(judge: Judge, course: Curriculum, exercises: Sequence[Exercise], stop: threading.Event | None) -> None:

@@ -112,7 +112,7 @@ def front_matter(exercise: str | None, part: str | None, story: Story | None, da
     else:
         fields |= {"minutes": 0, "bug": None}
     fields = {name: storable(value) if isinstance(value, str) else value for name, value in fields.items()}
-    return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=1_000_000)}---\n"
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)}---\n"
 
 
 def storable(text: str) -> str:
@@ -138,12 +138,10 @@ def publish(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         try:
             os.link(draft, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links
+        except OSError:
             if path.exists():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-            os.replace(draft, path)
+            os.replace(draft, path)  # a file system without hard links
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)

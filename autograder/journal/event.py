@@ -225,6 +225,6 @@ def seconds_of(at: str) -> float:
         time = datetime.fromisoformat(at)
         if time.tzinfo is not None:
             return time.timestamp()
-    except (ValueError, OverflowError):
+    except ValueError:
         raise BrokenLine("has an impossible time") from None
     raise BrokenLine("has a time without a zone")

@@ -184,10 +184,13 @@ def lines_backwards(fd: int, text: bytes) -> Iterator[bytes]:
         start = max(0, position - BLOCK)
         data = read_at(fd, start, position - start) + rest
         position = start
-        first = data.find(b"\n") + 1 if start else 0  # the first line may begin further up
-        if text in data[first:]:
-            yield from (line for line in reversed(data[first:].split(b"\n")) if text in line)
-        rest = data[:first] if first or not start else data
+        whole = data.find(b"\n") + 1 if start else 0  # where whole lines begin: the first one may begin further up
+        if start and not whole:
+            rest = data
+            continue
+        if text in data[whole:]:
+            yield from (line for line in reversed(data[whole:].split(b"\n")) if text in line)
+        rest = data[:whole]
 
 
 def flush(fd: int) -> None:

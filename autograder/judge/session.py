@@ -56,7 +56,8 @@ def with_judge(
     """
     with Zygote(command, preload) as zygote:
         loop = Loop(curriculum, exercises, zygote, body)
-        arguments = ["--disable-plugin-autoload", "-c", os.devnull, f"--rootdir={curriculum.root}"]
+        arguments = ["--disable-plugin-autoload", "--import-mode=importlib"]
+        arguments += ["-c", os.devnull, f"--rootdir={curriculum.root}"]
         for name in LEAN:
             arguments += ["-p", f"no:{name}"]
         pytest.main([*arguments, *(str(exercise.checks) for exercise in exercises)], plugins=[plugin, loop])
@@ -110,7 +111,8 @@ class Loop:
                 for exercise in self.exercises
             }
             for exercise in self.exercises:
-                reference(exercise)  # what is parsed here is shared with every fork
+                if not exercise.released:
+                    reference(exercise)  # what is parsed here is shared with every fork
             gc.collect()
             gc.freeze()
             try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograder.curriculum import Exercise
-from autograder.notebook import Blank, Cell, blank_of, read
+from autograder.notebook import Blank, Cell, blank_of, percent
 from autograder.notebook.build import cell_ids
 from autograder.notebook.syntax import parsed
 
@@ -81,7 +81,7 @@ def message(shell: Any, part: str) -> Mapping[str, Any]:
 @functools.lru_cache(maxsize=64)
 def lesson_of(exercise: Exercise) -> Lesson:
     """The code cells of an exercise, solutions left out."""
-    cells, blank = read(exercise.source), blank_of(exercise)
+    cells, blank = percent.cells(exercise.source.read_text(encoding="utf-8")), blank_of(exercise)
     listed = [{"cell_type": cell.kind, "source": cell.source, "metadata": cell.metadata} for cell in cells]
     own = [(name, cell) for name, cell in zip(cell_ids(listed), cells, strict=True) if cell.kind == "code"]
     texts = {

@@ -22,6 +22,7 @@ ATTEMPT = {
     "parts": {"nll": "passed", "counts": "failed"},
     "bugs": {"counts": "transposed"},
 }
+NAN_SCORE = {"kind": "drill", "score": float("nan")}
 KINDS = [
     ATTEMPT,
     {"kind": "hint", "exercise": "bigram_lm", "part": "nll", "level": 2},
@@ -46,6 +47,7 @@ def read(line: str) -> Event | str:
 def test_every_kind_reads_back(event):
     got = decode(line_of(event), {})
     assert (got.id, got.after, got.at) == ("0123456789abcdef", "fedcba9876543210", 1772625600.0)
+    assert json.loads(line_of(event))["at"] == "2026-03-04T12:00:00.000Z"
     back = {**got.said, **{key: value for key, value in (("digest", got.digest), ("seconds", got.seconds)) if value}}
     assert back == event
 
@@ -88,9 +90,10 @@ def test_what_is_wrong_with_a_line_is_said(change, why):
 def test_a_missing_field_is_said(field):
     fields = json.loads(line_of(ATTEMPT))
     del fields[field]
-    got = read(json.dumps(fields))
-    assert isinstance(got, str)
-    assert field in got or (field, got) == ("at", "has no time")
+    for separators in ((",", ":"), (", ", ": ")):
+        got = read(json.dumps(fields, separators=separators))
+        assert isinstance(got, str)
+        assert field in got or (field, got) == ("at", "has no time")
 
 
 @pytest.mark.parametrize(
@@ -112,9 +115,21 @@ def test_what_is_no_event_is_said(line, why):
 
 
 def test_an_event_that_would_not_read_back_is_never_written():
-    for event in ({**ATTEMPT, "parts": {"nll": "fine"}}, {**ATTEMPT, "seconds": float("nan")}, {"kind": "hint"}, {}):
+    for event in (
+        {**ATTEMPT, "parts": {"nll": "fine"}},
+        {**ATTEMPT, "seconds": float("nan")},
+        NAN_SCORE,
+        {"kind": "hint"},
+        {},
+    ):
         with pytest.raises(ValueError, match=r"has|JSON"):
             encode(event, "0123456789abcdef", "", 0.0)
+
+
+def test_a_key_that_comes_twice_counts_where_json_counts_it():
+    line = line_of(ATTEMPT).rstrip()[:-1] + ',"at":"2020-01-01T00:00:00Z"}'
+    assert decode(line, {}) == whole(line)
+    assert decode(line, {}).at < decode(line_of(ATTEMPT), {}).at
 
 
 def outcome(line: str, cut: bool) -> Event | None:
@@ -142,6 +157,11 @@ def test_the_short_cut_reads_what_the_whole_line_says(event, data):
 @given(st.text(max_size=80))
 def test_no_text_is_more_than_a_broken_line(text):
     assert isinstance(read(text), str)
+
+
+def test_an_attempt_without_its_own_fields_is_none():
+    fields = {key: value for key, value in json.loads(line_of(ATTEMPT)).items() if key not in ("digest", "seconds")}
+    assert read(json.dumps(fields, separators=(",", ":"))) == "has no digest"
 
 
 def test_events_that_say_the_same_share_it():

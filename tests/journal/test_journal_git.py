@@ -86,6 +86,14 @@ def test_a_clock_that_is_behind_does_not_undo_the_other_machines_order(machines)
     assert digests(laptop) == ["start", "l1", "l2", "d2", "l4"]
 
 
+def test_a_clock_that_is_ahead_does_not_undo_it_either(machines):
+    laptop, desktop = machines
+    laptop.tries(1, "l1", add="failed"), laptop.tries(9999, "l2", add="crashed"), laptop.tries(4, "l4", add="passed")
+    desktop.tries(2, "d2", add="failed"), desktop.tries(6, "d6", add="passed")
+    meet(laptop, desktop)
+    assert [event.digest for event in laptop.log(10).events] == ["start", "l1", "l2", "d2", "l4", "d6"]
+
+
 def test_a_torn_line_on_both_machines_costs_that_line_only(machines):
     laptop, desktop = machines
     laptop.tries(1, "torn", add="passed")

@@ -69,8 +69,9 @@ def test_a_last_line_torn_anywhere_costs_that_line_at_most(tmp_path):
         assert journal.append(tmp_path, note(3), NOW + 2) is None
         whole = size >= len(content) - 1
         assert numbers(tmp_path, NOW + 9) == ([1, 2, 3] if whole else [1, 3])
-        broken = journal.read(tmp_path).broken
-        assert [mark.where for mark in broken] == ([] if whole or size == start else [2])
+        found = journal.read(tmp_path)
+        assert [event.after for event in found.events] == ["", *(event.id for event in found.events[:-1])]
+        assert [mark.where for mark in found.broken] == ([] if whole or size == start else [2])
         assert place(tmp_path).read_bytes().startswith(content[:size])
 
 
@@ -104,10 +105,13 @@ def test_windows_line_ends_and_doubled_lines_change_nothing(tmp_path):
 def test_lines_are_found_from_the_end_across_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(log, "BLOCK", 64)
     write(tmp_path, *[(number, NOW) for number in range(30)])
-    with log.writing(tmp_path) as open_log:
-        assert [event.said["file"] for event in open_log.newest('"file":')] == [f"{n}.md" for n in range(29, -1, -1)]
-        assert [event.said["file"] for event in open_log.newest('"x')] == []
-        assert [event.said["file"] for event in open_log.newest('"17.md"')] == ["17.md"]
+    for size in (None, -1):  # as it should be, and with the last newline torn off
+        content = place(tmp_path).read_bytes()
+        place(tmp_path).write_bytes(content[:size])
+        with log.writing(tmp_path) as file:
+            assert [event.said["file"] for event in file.newest('"file":')] == [f"{n}.md" for n in range(29, -1, -1)]
+            assert [event.said["file"] for event in file.newest('"x')] == []
+            assert [event.said["file"] for event in file.newest('"17.md"')] == ["17.md"]
 
 
 # Disks that refuse
@@ -143,11 +147,11 @@ def test_a_folder_that_cannot_be_made_costs_a_warning(tmp_path):
     assert "cannot be read" in journal.read(tmp_path).broken[0].reason
 
 
-@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "full", "null"])
 def test_a_log_that_is_no_file_costs_a_warning(tmp_path, kind):
     place(tmp_path).parent.mkdir()
-    make = {"folder": Path.mkdir, "pipe": os.mkfifo, "device": lambda path: path.symlink_to("/dev/full")}
-    make[kind](place(tmp_path))
+    make = {"folder": Path.mkdir, "pipe": os.mkfifo}
+    make.get(kind, lambda path: path.symlink_to(f"/dev/{kind}"))(place(tmp_path))
     assert "not recorded" in journal.append(tmp_path, note(1))
 
 

@@ -69,6 +69,14 @@ def test_hints_by_part(learner, noon):
     assert (work.hints, work.attempts, work.last) == ({"add": 2, "mul": 1}, 0, None)
 
 
+def test_of_two_machines_hints_the_highest_counts(learner, noon):
+    for level in (1, 2, 1):
+        event = {"kind": "hint", "exercise": "gpt", "part": "block", "level": level}
+        journal.append(learner.root, event, learner.at(level))
+    assert standing(learner, noon).work("gpt").hints == {"block": 2}
+    assert journal.hint(learner.root, "gpt", "block").level == 3
+
+
 def test_the_next_step_is_the_first_part_that_does_not_pass(learner, noon):
     learner.tries(0, "a", exercise="bigram_lm", nll="passed")
     assert standing(learner, noon).next_step(ORDER) == ("backprop_engine", "add")

@@ -81,6 +81,7 @@ def test_hints_go_up_to_the_last_and_stay_there(tmp_path):
 
 def test_a_part_with_fewer_hints_stops_there_and_a_level_can_be_asked_for(tmp_path):
     assert [journal.hint(tmp_path, "gpt", "block", 2).level for _ in range(3)] == [1, 2, 2]
+    assert [journal.hint(tmp_path, "gpt", "loss", 9).level for _ in range(4)] == [1, 2, 3, 3]
     assert [journal.hint(tmp_path, "gpt", "tying", 3, level).level for level in (2, 1, 9, -1)] == [2, 1, 3, 1]
     assert journal.hint(tmp_path, "gpt", "tying").level == 3
 

@@ -158,8 +158,8 @@ def line_of(course: Path, text: str) -> int:
     return 1 + next(number for number, line in enumerate(lines) if line.startswith(text))
 
 
-def test_what_cannot_be_collected_is_told_at_once_by_line_and_name(fathom: Any, own_course: Path) -> None:
-    fathom = type(fathom)(own_course, fathom.family)
+def test_what_cannot_be_collected_is_told_at_once_by_line_and_name(fathom: Any, made: Any, own_course: Path) -> None:
+    fathom = made.fathom(own_course, fathom.family)
     edited(own_course, "def halvings(learner, n):\n    return", "def halvings(learner, n):\n    return LIMIT or")
     said = fathom("check", "tally", "--submission", "solutions")
     assert (said.code, said.out) == (2, "")
@@ -167,8 +167,8 @@ def test_what_cannot_be_collected_is_told_at_once_by_line_and_name(fathom: Any, 
     assert f"test_tally.py:{line - 1}: observation halvings uses 'LIMIT' (line {line + 1})" in said.err
 
 
-def test_checks_without_a_part_or_a_judgement_are_refused_by_line_and_name(fathom: Any, own_course: Path) -> None:
-    fathom = type(fathom)(own_course, fathom.family)
+def test_checks_without_a_part_or_a_judgement_are_refused_by_line_and_name(fathom: Any, made: Any, own_course: Path) -> None:
+    fathom = made.fathom(own_course, fathom.family)
     edited(own_course, "    expect(observe(halvings, 1, seconds=0.5), 0,", "    max(observe(halvings, 1, seconds=0.5), 0,")
     edited(own_course, '"It is there already."', "key=str")
     said = fathom("check", "tally", "--submission", "solutions")
@@ -183,8 +183,8 @@ def test_checks_without_a_part_or_a_judgement_are_refused_by_line_and_name(fatho
     assert "check test_one_needs_no_halving has no @part(…)" in said.err
 
 
-def test_a_check_that_breaks_is_told_as_such_and_is_no_verdict(fathom: Any, own_course: Path) -> None:
-    fathom = type(fathom)(own_course, fathom.family)
+def test_a_check_that_breaks_is_told_as_such_and_is_no_verdict(fathom: Any, made: Any, own_course: Path) -> None:
+    fathom = made.fathom(own_course, fathom.family)
     edited(own_course, "    expect(observe(halvings, 1,", "    1 / 0\n    expect(observe(halvings, 1,")
     said = fathom("check", "tally", "--submission", "solutions", "solutions")
     assert (said.code, said.out) == (2, "")
@@ -192,8 +192,8 @@ def test_a_check_that_breaks_is_told_as_such_and_is_no_verdict(fathom: Any, own_
     assert "ZeroDivisionError" in said.err
 
 
-def test_plain_pytest_refuses_a_check_without_a_part(fathom: Any, own_course: Path) -> None:
+def test_plain_pytest_refuses_a_check_without_a_part(fathom: Any, made: Any, own_course: Path) -> None:
     edited(own_course, '@part("halvings")\ndef test_one_needs', "def test_one_needs")
-    said = type(fathom)(own_course, fathom.family).pytest()
+    said = made.fathom(own_course, fathom.family).pytest()
     assert said.code == 4
     assert "check test_one_needs_no_halving has no @part(…)" in said.err

@@ -60,7 +60,7 @@ def outcomes(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_three_ways_to_one_verdict(fathom: Any, own_course: Path, made: Any, tmp_path: Path) -> None:
-    fathom = type(fathom)(own_course, fathom.family)
+    fathom = made.fathom(own_course, fathom.family)
     files = []
     for name, changed in (("mixed", MIXED), ("other", OTHER), ("right", {})):
         files.append(tmp_path / f"{name}.ipynb")
