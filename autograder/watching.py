@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.bugs.diagnosis import Diagnostician
+from autograder.bugs.diagnosis import Diagnostician, Progress, silent
 from autograder.bugs.graft import blame
 from autograder.curriculum import Exercise
 from autograder.judge.examine import Request
@@ -40,8 +40,8 @@ class AlreadyWatched(Exception):
 class Watcher:
     """Remembers every notebook's graded statements, so that a save that changes none says nothing."""
 
-    def __init__(self, judge: Judge, exercises: Sequence[Exercise]) -> None:
-        self.doctor = Diagnostician(judge)
+    def __init__(self, judge: Judge, exercises: Sequence[Exercise], progress: Progress = silent) -> None:
+        self.doctor = Diagnostician(judge, progress)
         self.exercises = {exercise.notebook.resolve(): exercise for exercise in exercises}
         self.seen: dict[str, Definitions] = {}
         for exercise in exercises:

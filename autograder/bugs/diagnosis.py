@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from autograder.bugs.catalogue import Catalogue, catalogue
-from autograder.bugs.signatures import Signatures, by_check, kept, signatures
+from autograder.bugs.signatures import Signatures, Tick, by_check, kept, signatures
 from autograder.curriculum import Exercise
 from autograder.judge.compare import agree
 from autograder.judge.examine import Diagnose, Graded, Named, Request, name_bugs
@@ -89,11 +91,20 @@ def diagnose_with(found: Mapping[str, Signatures]) -> Diagnose:
     return diagnose
 
 
+Progress = Callable[[str], AbstractContextManager[Tick]]
+
+
+def silent(what: str) -> AbstractContextManager[Tick]:
+    """Progress that nobody watches."""
+    return contextlib.nullcontext(lambda done, total: None)
+
+
 class Diagnostician:
     """Signatures as they are needed: from the cache at once, by running the catalogue when something first fails."""
 
-    def __init__(self, judge: Judge) -> None:
-        self.judge = judge
+    def __init__(self, judge: Judge, progress: Progress = silent) -> None:
+        """`progress` shows how far the running of a catalogue is, which can take longer than a second."""
+        self.judge, self.progress = judge, progress
         self.found: dict[str, Signatures] = {}
 
     def prepare(self, exercise: Exercise) -> bool:
@@ -107,7 +118,8 @@ class Diagnostician:
 
     def learn(self, exercise: Exercise) -> None:
         """Run an exercise's catalogue, so that its bugs can be recognised."""
-        self.found[exercise.name] = signatures(self.judge, exercise)
+        with self.progress(f"meeting every bug of {exercise.name}, once") as tick:
+            self.found[exercise.name] = signatures(self.judge, exercise, tick)
 
     def one(self, request: Request) -> Graded:
         """Grade a single request in this process, with bugs named."""

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from autograder.bugs.catalogue import catalogue, mutated
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge.examine import Request
 from autograder.judge.grading import Record
+from autograder.judge.report import CheckReport
 from autograder.judge.session import Judge, record_from_data, record_to_data
 from autograder.judge.submission import SOLUTIONS
 from autograder.observe import wire
 
-FORMAT = 2
+FORMAT = 4
 
 RELEASED = "signatures.bin"
 
+Tick = Callable[[int, int], None]  # done, of how many
 Signature = tuple[Record, ...]  # every check's record, for one bug
 
 
@@ -63,7 +66,7 @@ def kept(exercise: Exercise, course: Curriculum) -> Signatures | None:
     """Signatures from the cache, or None where there are none for the present content."""
     try:
         data = wire.decode(place(exercise, course).read_bytes())
-        bugs = {bug: tuple(record_from_data(record) for record in records) for bug, records in data["bugs"].items()}
+        bugs = {bug: from_data(signature) for bug, signature in data["bugs"].items()}
         return Signatures(bugs, tuple(data["imported"]))
     except (OSError, wire.WireError, KeyError, TypeError, AttributeError):
         return None
@@ -72,8 +75,10 @@ def kept(exercise: Exercise, course: Curriculum) -> Signatures | None:
 def keep(exercise: Exercise, course: Curriculum, signatures: Signatures) -> None:
     """Write signatures to the cache and drop older ones; a disk that refuses only costs time next time."""
     path = place(exercise, course)
-    bugs = {bug: [record_to_data(record) for record in records] for bug, records in signatures.bugs.items()}
-    data = {"bugs": bugs, "imported": list(signatures.imported)}
+    data = {
+        "bugs": {bug: to_data(records) for bug, records in signatures.bugs.items()},
+        "imported": list(signatures.imported),
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
@@ -86,22 +91,47 @@ def keep(exercise: Exercise, course: Curriculum, signatures: Signatures) -> None
         return
 
 
-def run_catalogue(judge: Judge, exercise: Exercise) -> Signatures:
-    """Run the reference and every bug of an exercise, and keep what was seen."""
+def to_data(signature: Signature) -> dict[str, Any]:
+    """A signature as plain data, without what diagnosis never reads: the words of reports, and values that were right."""
+    passed = [(record.part, record.report.name) for record in signature if record.outcome == "passed"]
+    return {
+        "passed": passed,
+        "records": [record_to_data(slim(record)) for record in signature if record.outcome != "passed"],
+    }
+
+
+def from_data(data: Mapping[str, Any]) -> Signature:
+    """Rebuild a signature."""
+    passed = tuple(Record(CheckReport(name, "passed"), part) for part, name in data["passed"])
+    return passed + tuple(record_from_data(record) for record in data["records"])
+
+
+def slim(record: Record) -> Record:
+    """A record without the words of its report, and without what was got where that was right."""
+    comparisons = tuple(replace(each, got=None) if each.ok else each for each in record.comparisons)
+    report = CheckReport(record.report.name, record.report.outcome)
+    return replace(record, report=report, comparisons=comparisons)
+
+
+def run_catalogue(judge: Judge, exercise: Exercise, tick: Tick) -> Signatures:
+    """Run the reference and every bug of an exercise, and keep what was seen; `tick(done, total)` follows it."""
     bugs = catalogue(exercise).bugs
     requests = [Request(exercise, SOLUTIONS)]
     requests += [Request(exercise, f"bug {bug.id}", cells=mutated(exercise, bug)) for bug in bugs]
-    runs = dict(judge.grade(requests, keep=True))
+    runs = {}
+    for index, graded in judge.grade(requests, keep=True):
+        runs[index] = graded
+        tick(len(runs), len(requests))
     found = Signatures({bug.id: runs[i].records for i, bug in enumerate(bugs, 1)}, runs[0].imported)
     keep(exercise, judge.curriculum, found)
     return found
 
 
-def signatures(judge: Judge, exercise: Exercise) -> Signatures:
+def signatures(judge: Judge, exercise: Exercise, tick: Tick) -> Signatures:
     """Signatures from the cache, or by running the catalogue once and caching the result."""
     found = kept(exercise, judge.curriculum)
     if found is None:
-        found = Signatures({}) if exercise.released else run_catalogue(judge, exercise)
+        found = Signatures({}) if exercise.released else run_catalogue(judge, exercise, tick)
     return found
 
 

@@ -78,8 +78,12 @@ def as_markdown(result: Result) -> str:
 
 def plain(text: str) -> str:
     """One line of text with everything escaped that Markdown or HTML would read."""
-    line = " ".join(tame(text).split())
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", html.escape(line, quote=False))
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", html.escape(one_line(text), quote=False))
+
+
+def one_line(text: str) -> str:
+    """Text on one line, without control characters."""
+    return " ".join(tame(text).split())
 
 
 def fenced(text: str) -> list[str]:

@@ -15,7 +15,6 @@ from autograder.classroom.feedback import plain, safe
 from autograder.classroom.grading import Result
 from autograder.curriculum import Curriculum
 from autograder.notebook import write_atomic
-from autograder.render.text import tame
 
 FORMULA = tuple("=+-@\t\r\n|%＝＋－＠")  # what makes a spreadsheet read a cell as a formula
 WIDTH, ROW, LABELS = 640, 34, 300  # of the picture
@@ -73,7 +72,7 @@ def as_csv(results: Sequence[Result]) -> str:
 
 def harmless(cell: str) -> str:
     """A cell on one line that no spreadsheet takes for a formula."""
-    line = " ".join(tame(cell).split())
+    line = feedback.one_line(cell)
     return f"'{line}" if line.startswith(FORMULA) or cell.startswith(FORMULA) else line
 
 

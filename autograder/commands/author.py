@@ -72,6 +72,9 @@ def show(proofs: Sequence[Proof]) -> None:
         screen.print("✓ every bug is rejected and named, every right variant accepted", style="green")
 
 
+NBGRADER = "from autograder.classroom.autograde import configure\nconfigure(get_config())\n"
+
+
 def build(names: Sequence[str]) -> int:
     """Write the blank notebooks, bring those that are there up to date, and the map in README.md with them."""
     from autograder.notebook import Unreadable, publish
@@ -108,4 +111,16 @@ def build_for_nbgrader(names: Sequence[str], course_folder: Path) -> int:
         except OSError as error:
             fail(f"{place} could not be written: {error.strerror or error}")
         console().print(f"{place} is written; next: nbgrader generate_assignment {exercise.name}", soft_wrap=True)
+    console().print(configure_nbgrader(course_folder), soft_wrap=True)
     return 0
+
+
+def configure_nbgrader(course_folder: Path) -> str:
+    """Have a course graded in locked workers, unless it has a configuration of its own; returns what was done."""
+    place = course_folder / "nbgrader_config.py"
+    if not place.exists():
+        place.write_text(NBGRADER, encoding="utf-8")
+        return f"{place} is written: `nbgrader autograde` runs nothing of a submission in a kernel."
+    if "autograder.classroom.autograde" in place.read_text(encoding="utf-8"):
+        return f"{place} has submissions graded in locked workers."
+    return f"{place} is yours; with these two lines at its end `nbgrader autograde` is safe:\n{NBGRADER}"

@@ -61,11 +61,12 @@ def grade(
     from autograder.bugs.graft import blame
     from autograder.bugs.signatures import preloads
     from autograder.judge.session import Judge, with_judge
+    from autograder.render.progress import progress
 
     requests = [r for exercise in exercises for r in asked(exercise, parts, submissions)]
 
     def body(judge: Judge) -> list[Report]:
-        doctor = Diagnostician(judge)
+        doctor = Diagnostician(judge, progress)
         if len(requests) == 1:
             return [blame(judge, requests[0], doctor.one(requests[0]).report)]
         found = dict(doctor.grade(requests, jobs))

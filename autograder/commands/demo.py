@@ -40,13 +40,14 @@ def acts(judge: Judge, exercise: Exercise, folder: Path) -> int:
     from autograder.judge.examine import Request
     from autograder.notebook import read
     from autograder.notebook.versions import blank_cells
+    from autograder.render.progress import progress
     from autograder.render.terminal import console, report_view
 
     screen = console()
     bug = catalogue(exercise).bug(BUG)
-    doctor = Diagnostician(judge)
+    doctor = Diagnostician(judge, progress)
     if not doctor.prepare(exercise):
-        screen.print("Running every bug of the catalogue once, to know each by what it does …", style="dim")
+        screen.print("Meeting every bug of the catalogue once, to know each by what it does …", style="dim")
         doctor.learn(exercise)
     scenes: list[tuple[str, tuple[Cell, ...]]] = [
         ("The blank exercise. Every part waits to be written.", blank_cells(exercise)),

@@ -54,12 +54,13 @@ def judged(course: Curriculum, exercises: Sequence[Exercise], what: str, stop: t
 def tell(judge: Judge, course: Curriculum, exercises: Sequence[Exercise], stop: threading.Event | None) -> None:
     """Show and log verdicts as they come: the edited parts unfolded, the whole exercise after them as a line."""
     from autograder import remembering
+    from autograder.render.progress import progress
     from autograder.render.terminal import console, line_view, report_view
     from autograder.watching import Watcher
 
     screen = console()
     unfolded = ""
-    for verdict in Watcher(judge, exercises).verdicts(stop):
+    for verdict in Watcher(judge, exercises, progress).verdicts(stop):
         report = verdict.report
         brief = verdict.whole and unfolded == report.exercise
         screen.print(line_view(report) if brief else report_view(report))

@@ -54,11 +54,11 @@ def attempt_event(report: Mapping[str, Any], digest: str, source: str) -> dict[s
     """An attempt as the log has it."""
     parts = report["parts"]
     return {
-        "digest": digest,
-        "seconds": round(report["seconds"], 3),
         "kind": "attempt",
+        "digest": digest,
         "exercise": report["exercise"],
         "source": source,
+        "seconds": round(report["seconds"], 1),
         "points": sum(part["points"] for part in parts),
         "out_of": sum(part["out_of"] for part in parts),
         "parts": {part["part"]: part["outcome"] for part in parts},

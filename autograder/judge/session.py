@@ -195,13 +195,17 @@ class Judge:
         """Start a child that grades the requests whose numbers it is sent."""
         ours, theirs = socket.socketpair()
         parent = os.getpid()
+        # Ctrl-C goes to the child as well; until it may simply die of it, it must not come.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         pid = os.fork()
         if pid:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
             return Child(pid, ours)
         try:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             ours.close()
             while os.getppid() == parent:
                 wire.send(theirs, self.answer(requests[wire.receive(theirs)], diagnose, keep))

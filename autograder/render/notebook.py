@@ -101,7 +101,8 @@ def verdict_html(verdict: PartReport, part: Part, notes: tuple[str, ...] = ()) -
         rows.append(f'<div style="margin-top:.3em">{esc(verdict.message)}</div>')
     rows += [f'<div style="{PALE};margin-top:.3em">note: {esc(note)}</div>' for note in notes]
     if verdict.outcome in ("failed", "crashed", "timed_out"):
-        rows.append(f'<div style="{PALE};margin-top:.5em;{MONO};font-size:.82em">hint("{esc(part.name)}")</div>')
+        nudge = f'<span style="{MONO}">hint("{esc(part.name)}")</span>'
+        rows.append(f'<div style="{PALE};margin-top:.5em;font-size:.88em">stuck? {nudge}</div>')
     return boxed("".join(rows), hue)
 
 

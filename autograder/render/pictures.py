@@ -55,7 +55,7 @@ def line(
     alpha: float,
 ) -> str:
     """A row of numbers as a line, broken where one is not finite, with marks where there are few."""
-    style = f'stroke="{colour}" stroke-width="{width}" stroke-opacity="{alpha}"'
+    style = f'stroke="{colour}" stroke-width="{width}"'
     parts = []
     for piece in finite_pieces(values):
         points = " ".join(f"{x(index)},{y(value)}" for index, value in piece)
@@ -63,9 +63,9 @@ def line(
             f'<polyline points="{points}" fill="none" stroke-linejoin="round" stroke-linecap="round" {style}/>'
         )
         if len(values) <= DOTS:
-            dot = f'r="{width / 2 + 1.6:.1f}" fill="{colour}" fill-opacity="{alpha}"'
+            dot = f'r="{width / 2 + 1.2:.1f}" fill="{colour}"'
             parts += [f'<circle cx="{x(index)}" cy="{y(value)}" {dot}/>' for index, value in piece]
-    return "".join(parts)
+    return f'<g opacity="{alpha}">{"".join(parts)}</g>'
 
 
 def finite_pieces(values: Sequence[float]) -> Iterable[list[tuple[int, float]]]:

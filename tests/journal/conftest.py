@@ -33,7 +33,7 @@ def report_of(exercise: str = "backprop_engine", **parts: str) -> Report:
         "path": f"{exercise}.ipynb",
         "exercise": exercise,
         "error": None,
-        "seconds": 0.0612345,
+        "seconds": 0.1234567,
         "points": sum(part["points"] for part in told),
         "out_of": 2 * len(told),
         "parts": told,

@@ -132,7 +132,7 @@ def test_a_disk_that_refuses_leaves_no_half_entry(tmp_path, monkeypatch, call):
 
 
 def test_the_front_matter_is_what_other_tools_read(tmp_path):
-    event = Event("00ff00ff00ff00ff", "", 0.0, "d", 0.0, {"kind": "attempt"})
+    event = Event("00ff00ff00ff00ff", "", 0.0, "d", {"kind": "attempt"})
     numeric = event._replace(id="1234567890123456")
     behind = Story("gpt", "block", event, event, numeric, "post-norm", 3, 12.4)
     path = write(tmp_path, "Text.", "gpt", "block", behind, NOW)

@@ -62,12 +62,13 @@ def test_an_attempt_has_what_progress_and_depth_need_and_no_path(learner, tmp_pa
         "kind": "attempt",
         "exercise": "backprop_engine",
         "source": "check",
+        "seconds": 0.1,
         "points": 2,
         "out_of": 6,
         "parts": {"add": "passed", "mul": "failed", "pow": "not_started"},
         "bugs": {"mul": "gradient-overwritten"},
     }
-    assert (event.digest, event.seconds) == ("a", 0.061)
+    assert event.digest == "a"
     assert str(tmp_path) not in (tmp_path / "progress_log" / "attempts.jsonl").read_text()
 
 
