@@ -14,17 +14,14 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from autograder import curriculum
 from autograder.bugs.catalogue import Bug, catalogue
-from autograder.bugs.signatures import RELEASED, Signature, Signatures, signatures
+from autograder.bugs.signatures import RELEASED, Signatures, pack, signatures
 from autograder.curriculum import LESSONS, Curriculum, Exercise
-from autograder.judge.report import CheckReport
-from autograder.judge.session import Judge, record_to_data, with_judge
+from autograder.judge.session import Judge, with_judge
 from autograder.notebook import publish
 from autograder.notebook.regions import STUB, regions
-from autograder.observe import wire
 
 ROOT_FILES = ("pyproject.toml", "constraints.txt", "Makefile", "README.md", "LICENSE", ".gitignore")
 FOLDERS = ("autograder", "scripts")
@@ -100,7 +97,7 @@ def data_file(exercise: Exercise, found: Signatures) -> bytes:
         "exercise.py": blanked(exercise.source.read_text(encoding="utf-8")).encode(),
         "parts.toml": (exercise.folder / "parts.toml").read_bytes(),
         "bugs.toml": "\n".join(entry(bug) for bug in catalogue(exercise).bugs).encode(),
-        RELEASED: wire.encode(unspoiled(found)),
+        RELEASED: pack(found),
     }
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -133,24 +130,6 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def unspoiled(found: Signatures) -> dict[str, Any]:
-    """Signatures without values that were right, and without the texts that tell them."""
-
-    def bare(signature: Signature) -> list[dict[str, Any]]:
-        rows = []
-        for record in signature:
-            seen = tuple(replace(c, got=None) if c.ok else c for c in record.comparisons)
-            rows.append(record_to_data(replace(record, report=bared(record.report), comparisons=seen)))
-        return rows
-
-    return {"bugs": {bug: bare(signature) for bug, signature in found.bugs.items()}, "imported": list(found.imported)}
-
-
-def bared(report: CheckReport) -> CheckReport:
-    """A check's name and how it went."""
-    return CheckReport(report.name, report.outcome)
-
-
 def spoilers(course: Curriculum, root: Path) -> Iterator[str]:
     """Sentences about files of a release that hold a solution, or the change that makes a bug."""
     secrets = [(exercise.name, text) for exercise in course.exercises for text in solutions(exercise)]
@@ -179,5 +158,3 @@ def contents(file: Path) -> Iterator[tuple[str, str]]:
     else:
         text = file.read_text(encoding="utf-8", errors="replace")
         yield str(file), text.replace("\\n", "\n") if file.suffix == ".ipynb" else text
-
-

@@ -65,9 +65,7 @@ def place(exercise: Exercise, course: Curriculum) -> Path:
 def kept(exercise: Exercise, course: Curriculum) -> Signatures | None:
     """Signatures from the cache, or None where there are none for the present content."""
     try:
-        data = wire.decode(place(exercise, course).read_bytes())
-        bugs = {bug: from_data(signature) for bug, signature in data["bugs"].items()}
-        return Signatures(bugs, tuple(data["imported"]))
+        return unpack(place(exercise, course).read_bytes())
     except (OSError, wire.WireError, KeyError, TypeError, AttributeError):
         return None
 
@@ -75,14 +73,10 @@ def kept(exercise: Exercise, course: Curriculum) -> Signatures | None:
 def keep(exercise: Exercise, course: Curriculum, signatures: Signatures) -> None:
     """Write signatures to the cache and drop older ones; a disk that refuses only costs time next time."""
     path = place(exercise, course)
-    data = {
-        "bugs": {bug: to_data(records) for bug, records in signatures.bugs.items()},
-        "imported": list(signatures.imported),
-    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_bytes(wire.encode(data))
+        draft.write_bytes(pack(signatures))
         draft.replace(path)
         for old in path.parent.glob(f"{exercise.name}-*.bin"):
             if old != path:
@@ -91,8 +85,21 @@ def keep(exercise: Exercise, course: Curriculum, signatures: Signatures) -> None
         return
 
 
+def pack(signatures: Signatures) -> bytes:
+    """Signatures as a file holds them."""
+    bugs = {bug: to_data(signature) for bug, signature in signatures.bugs.items()}
+    return wire.encode({"bugs": bugs, "imported": list(signatures.imported)})
+
+
+def unpack(data: bytes) -> Signatures:
+    """Rebuild signatures; WireError, KeyError, TypeError or AttributeError for what is none."""
+    found = wire.decode(data)
+    bugs = {bug: from_data(signature) for bug, signature in found["bugs"].items()}
+    return Signatures(bugs, tuple(found["imported"]))
+
+
 def to_data(signature: Signature) -> dict[str, Any]:
-    """A signature as plain data, without what diagnosis never reads: the words of reports, and values that were right."""
+    """A signature as plain data, without what diagnosis never reads: words of reports, and values that were right."""
     passed = [(record.part, record.report.name) for record in signature if record.outcome == "passed"]
     return {
         "passed": passed,
@@ -127,7 +134,7 @@ def run_catalogue(judge: Judge, exercise: Exercise, tick: Tick) -> Signatures:
     return found
 
 
-def signatures(judge: Judge, exercise: Exercise, tick: Tick) -> Signatures:
+def signatures(judge: Judge, exercise: Exercise, tick: Tick = lambda done, total: None) -> Signatures:
     """Signatures from the cache, or by running the catalogue once and caching the result."""
     found = kept(exercise, judge.curriculum)
     if found is None:
