@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from autograder.curriculum import ROOT_VARIABLE
 from autograder.observe.zygote import PR_SET_PDEATHSIG, prctl
 
 LOG = Path(".fathom", "jupyter.log")
@@ -44,6 +45,7 @@ class Lab:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, ROOT_VARIABLE: str(root)},  # kernels start in other folders
                 start_new_session=True,  # it would answer Ctrl-C with a question
                 preexec_fn=ends_with_us,
             )

@@ -91,7 +91,7 @@ class Family:
         """The environment that makes a process one of the family."""
         name, value = self.mark.split("=")
         path = os.pathsep.join(filter(None, (str(PACKAGE), os.environ.get("PYTHONPATH"))))
-        quiet = {"PYTHONPATH": path, "COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"}
+        quiet = {"PYTHONPATH": path, "COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}
         return {**os.environ, **quiet, name: value}
 
     def alive(self) -> dict[int, str]:

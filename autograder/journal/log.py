@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.journal.event import FIRST, BrokenLine, Event, Said, decode, encode
+from autograder.journal.event import BrokenLine, Event, Said, decode, encode
 
 try:
     import fcntl
@@ -121,10 +121,10 @@ class Writer:
 
     def newest(self, text: str) -> Iterator[Event]:
         """The events on the lines that contain `text`, the last line first."""
-        known: dict[bytes, Said] = {}
+        known: dict[str, Said] = {}
         for line in lines_backwards(self.fd, text.encode()):
             with contextlib.suppress(BrokenLine):
-                yield decode(line, known)
+                yield decode(line.decode("utf-8", "replace"), known)
 
 
 def open_locked(path: Path) -> int:
@@ -169,12 +169,12 @@ def read_at(fd: int, offset: int, size: int) -> bytes:
 
 
 def last_id(end: bytes) -> str:
-    """The id on the last whole line."""
+    """The id on the last whole line; "" where there is none."""
     for line in reversed(end.split(b"\n")):
         found = ID.match(line)
         if found and line.rstrip().endswith(b"}"):
             return found[1].decode("ascii", "replace")
-    return FIRST
+    return ""
 
 
 def lines_backwards(fd: int, text: bytes) -> Iterator[bytes]:
@@ -216,7 +216,7 @@ def read(root: Path, now: float | None = None) -> Log:
     """Every event of a repository in order, and what is broken; a missing or unreadable file is never an exception."""
     horizon = (time.time() if now is None else now) + SKEW
     try:
-        with place(root).open("rb") as lines, without_collection():
+        with place(root).open(encoding="utf-8", errors="replace", newline="\n") as lines, without_collection():
             return read_lines(lines, horizon)
     except FileNotFoundError:
         return Log()
@@ -224,7 +224,7 @@ def read(root: Path, now: float | None = None) -> Log:
         return Log(broken=(Broken(0, f"cannot be read: {error.strerror or error}"),))
 
 
-def read_lines(lines: Iterable[bytes], horizon: float) -> Log:
+def read_lines(lines: Iterable[str], horizon: float) -> Log:
     """Events in order from lines in the order of the file; a time after `horizon` is not believed.
 
     On one machine the order of writing counts, whatever the clock says; between machines only the clock can tell. So
@@ -233,14 +233,14 @@ def read_lines(lines: Iterable[bytes], horizon: float) -> Log:
     events: list[Event] = []
     times: list[float] = []  # in that order
     broken: list[Broken] = []
-    known: dict[bytes, Said] = {}
+    known: dict[str, Said] = {}
     order: dict[str, float] = {}  # id → time in that order
     last = 0.0
     for number, line in enumerate(lines, 1):
         try:
             event = decode(line, known)
         except BrokenLine as error:
-            if not line.decode("utf-8", "replace").isspace():
+            if not line.isspace():
                 broken.append(Broken(number, str(error)))
             continue
         if event.id in order:

@@ -77,7 +77,7 @@ def examine(
                 records += seen
                 named: tuple[Named, ...] = ()
                 if diagnose is not None and worst(r.outcome for r in seen) in ("failed", "crashed", "timed_out"):
-                    public = seen if request.seed == SEED else run_part(part, submission, items, grading, SEED)
+                    public = seen if request.seed == SEED else run_part(part, submission, items, grading, SEED, True)
                     named = tuple(diagnose(exercise, part.name, public))
                 parts.append(report_part(part, submission, seen, named))
     finally:
@@ -87,8 +87,10 @@ def examine(
     return Graded(report, tuple(records), tuple(grading.imported))
 
 
-def run_part(part: Part, submission: Submission, items: Items, grading: Grading, seed: int) -> list[Record]:
-    """Run one part's checks, unless it is plain before that they cannot pass."""
+def run_part(
+    part: Part, submission: Submission, items: Items, grading: Grading, seed: int, confirmed: bool = False
+) -> list[Record]:
+    """Run one part's checks, unless it is plain before that they cannot pass; `confirmed`: it is known to fail."""
     checks = items.get(part.name, ())
     if barred(part, submission) is not None or not checks:
         return []
@@ -96,7 +98,7 @@ def run_part(part: Part, submission: Submission, items: Items, grading: Grading,
     config.stash[GRADING], config.stash[RUN_SEED] = grading, seed
     records: list[Record] = []
     config.stash[RECORDS] = records
-    grading.begin_part()
+    grading.begin_part(confirmed)
     for item, following in zip(checks, [*checks[1:], None], strict=True):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
     return records

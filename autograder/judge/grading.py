@@ -76,10 +76,10 @@ class Grading:
         self.problems: tuple[str, ...] = ()  # a sentence for each definition that could not be run
         self.hopeless: Answer | None = None  # to every observation, once the definitions themselves went wrong
 
-    def begin_part(self) -> None:
-        """Forget the kills and the confirmed failure of the part before."""
+    def begin_part(self, confirmed: bool = False) -> None:
+        """Forget the kills and the confirmed failure of the part before; `confirmed` where this one's is known."""
         self.kills = 0
-        self.confirmed = False
+        self.confirmed = confirmed
 
     def ask(self, what: Observation, args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float) -> Answer:
         """Run an observation in the present worker, or in a new one where there is none."""

@@ -40,7 +40,7 @@ def warm_up(preload: Sequence[str]) -> None:
     """Import what learners' code needs, and settle torch before anything is forked."""
     import torch
 
-    import autograder.observe.worker  # noqa: F401
+    from autograder.observe import worker
 
     for name in preload:
         with contextlib.suppress(ImportError):
@@ -48,6 +48,7 @@ def warm_up(preload: Sequence[str]) -> None:
 
     # A parent that once ran a parallel operation deadlocks the threads of every child it forks.
     torch.set_num_threads(1)
+    worker.settle()  # what is loaded here, NumPy's random numbers for one, no worker has to load
     gc.collect()
     gc.freeze()
 

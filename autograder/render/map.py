@@ -7,9 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.curriculum import Curriculum
-from autograder.journal import Standing
-
-PLAN = (5, 10)  # hours a week that the plan asks for
+from autograder.journal import PLAN, Standing
 
 
 def map_view(course: Curriculum, standing: Standing) -> RenderableType:
@@ -24,16 +22,20 @@ def map_view(course: Curriculum, standing: Standing) -> RenderableType:
                 marks.append("●" if part.name in done else "○", "green" if part.name in done else "bright_black")
             table.add_row(f"  {exercise.number:>2}", exercise.name, marks, Text(f"{exercise.hours:g} h", "dim"))
         rows += [Text(phase.title, "bold"), table]
-    rows.append(week_line(standing.hours_this_week))
+    rows.append(week_line(standing))
     rows.append(next_line(course, standing))
     return Group(*rows)
 
 
-def week_line(hours: float) -> Text:
-    """Hours of this week beside the plan's."""
+def week_line(standing: Standing) -> Text:
+    """Hours of this week beside the plan's, the days in a row, and lines of the log that could not be read."""
     low, high = PLAN
-    text = f"This week: {hours:.1f} h of the plan's {low}–{high}"
-    return Text(text, "green" if hours >= low else "dim")
+    text = f"This week: {standing.hours_this_week:.1f} h of the plan's {low:g}–{high:g}"
+    if standing.streak > 1:
+        text += f", {standing.streak} days in a row"
+    if standing.broken:
+        text += f" ({standing.broken} lines of progress_log/attempts.jsonl cannot be read and are skipped)"
+    return Text(text, "green" if standing.hours_this_week >= low else "dim")
 
 
 def next_line(course: Curriculum, standing: Standing) -> Text:

@@ -100,11 +100,15 @@ def many(course: Path, made: Any, tmp_path_factory: pytest.TempPathFactory) -> M
         (folder / f"{name}.ipynb").write_bytes(b"\xef\xbb\xbf" * (name == "bom") + content)
     (folder / "percent.py").write_text(made.answers(), encoding="utf-8")
     (folder / "plain.py").write_text(re.sub("# %%.*", "", made.answers()), encoding="utf-8")
-    (folder / "größe <&> \u202e.py").write_text(made.answers(halvings="halvings = '\x00\x1b<&>'.split"), encoding="utf-8")
+    (folder / "größe <&> \u202e.py").write_text(
+        made.answers(halvings="halvings = '\x00\x1b<&>'.split"), encoding="utf-8"
+    )
     kin = made.family()
     xml = folder / "junit" / "out.xml"
     xml.parent.mkdir()
-    said = made.fathom(course, kin)("check", "tally", "--json", "--junit", xml, "--submission", *sorted(folder.iterdir()))
+    said = made.fathom(course, kin)(
+        "check", "tally", "--json", "--junit", xml, "--submission", *sorted(folder.iterdir())
+    )
     left = kin.settle()
     assert not left
     return Many(folder, said.code, said.err, said.document, xml.read_text(encoding="utf-8"))
@@ -154,7 +158,9 @@ def test_what_cannot_be_read_says_why_and_what_to_do(name: str, many: Many) -> N
     assert "Traceback" not in error and "\n" not in error
 
 
-@pytest.mark.parametrize("name", ["right", "bom", "lines", "magics", "bash", "endless", "percent", "plain", "overridden"])
+@pytest.mark.parametrize(
+    "name", ["right", "bom", "lines", "magics", "bash", "endless", "percent", "plain", "overridden"]
+)
 def test_right_answers_are_right_in_every_form(name: str, many: Many) -> None:
     assert many.outcomes(name) == RIGHT
     assert many[name]["points"] == 7
@@ -321,10 +327,14 @@ def test_a_mistake_of_an_author_is_a_sentence(fathom: Any, made: Any, own_course
     assert "[moan] is no part of the lesson" in said.err and "Traceback" not in said.err
 
 
-def test_a_disk_that_cannot_be_written_costs_no_verdict(fathom: Any, own_course: Path, made: Any, tmp_path: Path) -> None:
+def test_a_disk_that_cannot_be_written_costs_no_verdict(
+    fathom: Any, own_course: Path, made: Any, tmp_path: Path
+) -> None:
     shutil.rmtree(own_course / ".fathom", ignore_errors=True)
     (own_course / ".fathom").write_text("in the way", encoding="utf-8")
-    (tmp_path / "own.py").write_text(made.answers(halvings="def halvings(n):\n    return n.bit_length()"), encoding="utf-8")
+    (tmp_path / "own.py").write_text(
+        made.answers(halvings="def halvings(n):\n    return n.bit_length()"), encoding="utf-8"
+    )
     said = made.fathom(own_course, fathom.family)("check", "tally", "--json", "--submission", tmp_path / "own.py")
     (submission,) = said.document["submissions"]
     assert [part["bug"] for part in submission["parts"]] == [None, None, None, "starts-at-one"]

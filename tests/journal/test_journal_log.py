@@ -11,7 +11,6 @@ import pytest
 
 from autograder import journal
 from autograder.journal import log
-from autograder.journal.event import FIRST
 from autograder.journal.log import place
 
 DAY = 86_400.0
@@ -40,7 +39,7 @@ def test_events_come_back_in_the_order_they_were_written(tmp_path):
     write(tmp_path, *[(number, NOW + number) for number in range(20)])
     assert numbers(tmp_path, NOW + DAY) == list(range(20))
     events = journal.read(tmp_path, NOW + DAY).events
-    assert [event.after for event in events] == [FIRST, *(event.id for event in events[:-1])]
+    assert [event.after for event in events] == ["", *(event.id for event in events[:-1])]
     assert events[3].at == NOW + 3
 
 
@@ -71,7 +70,7 @@ def test_a_last_line_torn_anywhere_costs_that_line_at_most(tmp_path):
         whole = size >= len(content) - 1
         assert numbers(tmp_path, NOW + 9) == ([1, 2, 3] if whole else [1, 3])
         found = journal.read(tmp_path)
-        assert [event.after for event in found.events] == [FIRST, *(event.id for event in found.events[:-1])]
+        assert [event.after for event in found.events] == ["", *(event.id for event in found.events[:-1])]
         assert [mark.where for mark in found.broken] == ([] if whole or size == start else [2])
         assert place(tmp_path).read_bytes().startswith(content[:size])
 

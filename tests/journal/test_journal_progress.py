@@ -53,6 +53,13 @@ def test_outcomes_that_come_back_are_the_last_ones(learner, noon):
     assert (work.outcomes, work.ever, work.attempts) == ({"add": "failed"}, {"add"}, 5)
 
 
+def test_a_new_verdict_on_the_same_statements_counts_but_is_no_new_attempt(learner, noon):
+    learner.tries(0, "a", add="timed_out")
+    learner.tries(1, "a", add="passed")
+    work = standing(learner, noon).work("backprop_engine")
+    assert (work.outcomes, work.attempts) == ({"add": "passed"}, 1)
+
+
 def test_attempts_are_states_and_a_blank_is_none(learner, noon):
     learner.tries(0, "blank", add="not_started", mul="not_started")
     learner.tries(1, "a", add="failed")

@@ -13,7 +13,7 @@ from functools import cache
 import pytest
 
 from autograder import journal
-from autograder.journal.event import FIRST, encode, stamp
+from autograder.journal.event import encode, stamp
 from autograder.journal.log import place
 
 PARTS = ("add", "mul", "pow", "ops", "exp_log", "tanh_relu", "backward", "gradient_check", "deep")
@@ -25,7 +25,7 @@ def long_log(tmp_path_factory):
     """37 exercises of nine parts; outcomes change from each attempt to the next, which is the slow case."""
     chance = random.Random(3)
     root = tmp_path_factory.mktemp("long")
-    at, after = time.time() - 3e7, FIRST
+    at, after = time.time() - 3e7, ""
     place(root).parent.mkdir()
     with place(root).open("w", encoding="ascii") as file:
         for number in range(ATTEMPTS):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,8 +134,6 @@ def test_an_interrupted_check_leaves_kernel_and_judge_usable(live: Kernel) -> No
 
 
 def test_a_judge_that_was_killed_is_started_again(live: Kernel) -> None:
-    import os
-    import signal
 
     live.run(ANSWERS["passed"], "halvings")
     old = processes(live.root)[0]
@@ -224,3 +226,51 @@ def test_outside_a_repository_nothing_breaks_on_import(
     shown = notebook.run('check("halvings")')
     assert shown.error == "NotJudged"
     assert "FATHOM_ROOT" in shown.traceback
+
+
+def test_a_renamed_notebook_is_known_by_what_the_build_wrote_and_is_still_the_learners(
+    kernel: Callable[..., Kernel], root: Path
+) -> None:
+    renamed = tally(root).notebook.rename(tally(root).notebook.with_name("meine Übung.ipynb"))
+    notebook = kernel(root, renamed)
+    notebook.run(FIRST + "\n" + ANSWERS["passed"], "halvings")
+    assert notebook.run('check("halvings")').error is None
+    assert len(attempts(root)) == 1
+
+
+def test_vs_code_calls_cells_by_addresses_and_the_notebook_by_a_variable(
+    kernel: Callable[..., Kernel], root: Path
+) -> None:
+    path = tally(root).notebook
+    notebook = kernel(root, None)
+    notebook.run(f"__vsc_ipynb_file__ = {str(path)!r}")
+    cell = f"vscode-notebook-cell:{path}#"
+    notebook.run(FIRST, cell + "W0sZmlsZQ%3D%3D")
+    notebook.run(ANSWERS["failed"], cell + "W1sZmlsZQ%3D%3D")
+    notebook.run(ANSWERS["passed"], cell + "W1sZmlsZQ%3D%3D")
+    notebook.run(ANSWERS["crashed"], cell + "W9sZmlsZQ%3D%3D")  # an experiment further down
+    assert notebook.run('check("halvings")', cell + "W2sZmlsZQ%3D%3D").error is None
+    assert len(attempts(root)) == 1
+
+
+def test_at_a_terminal_the_verdict_is_plain_text_and_the_latest_definition_counts(root: Path) -> None:
+    typed = f"{FIRST}\n{ANSWERS['failed']}\n\ncheck('halvings')\n{ANSWERS['passed']}\n\ncheck('halvings')\n"
+    environment = {**os.environ, "FATHOM_ROOT": str(root), "TERM": "dumb"}
+    environment.pop("JPY_SESSION_NAME", None)
+    command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
+    done = subprocess.run(
+        command, input=typed, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "looks like: starts-at-one" in done.stdout
+    assert "halvings failed: 0 of 1 point" in done.stdout
+    assert "✓ halvings" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "<div" not in done.stdout
+
+
+def test_in_plain_python_the_notebook_is_graded_as_it_is_saved(root: Path) -> None:
+    code = "from autograder import check\ncheck('halvings')"
+    environment = {**os.environ, "FATHOM_ROOT": str(root)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "still to be written" in done.stdout
+    assert "CheckFailed: halvings not started" in done.stderr

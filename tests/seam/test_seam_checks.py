@@ -28,7 +28,10 @@ def defined(source: str, tmp_path: Path) -> Callable[..., Any]:
 
 
 REFUSED = {
-    "a-global": ("def look(learner):\n    return learner.f(\n        LIMIT)\n", r"test_own.py:1: .*look uses 'LIMIT' .line 3."),
+    "a-global": (
+        "def look(learner):\n    return learner.f(\n        LIMIT)\n",
+        r"test_own.py:1: .*look uses 'LIMIT' .line 3.",
+    ),
     "a-module": ("def look(learner):\n    return json.dumps(learner.f())\n", r"uses 'json' \(line 2\)"),
     "a-global-in-a-lambda": ("def look(learner):\n    return (lambda: LIMIT)()\n", "uses 'LIMIT'"),
     "a-global-in-a-class": ("def look(learner):\n    class A:\n        x = LIMIT\n    return A.x\n", "uses 'LIMIT'"),
@@ -41,7 +44,10 @@ REFUSED = {
         "def outer():\n    def look(learner):\n        return 1\n    return look\nlook = outer()\n",
         "not at the top level",
     ),
-    "a-default-that-is-computed": ("def look(learner, x=[1]):\n    return x\n", "has a default that is not a plain constant"),
+    "a-default-that-is-computed": (
+        "def look(learner, x=[1]):\n    return x\n",
+        "has a default that is not a plain constant",
+    ),
 }
 
 
@@ -115,7 +121,10 @@ def test_an_exception_counts_only_where_the_check_says_so() -> None:
 def test_an_unwritten_stub_of_another_part_is_waited_for() -> None:
     from autograder.observe.wire import Raised
 
-    for function, words in (("Tally.add", "waits for add"), ("halvings", "`halvings` still raises NotImplementedError")):
+    for function, words in (
+        ("Tally.add", "waits for add"),
+        ("halvings", "`halvings` still raises NotImplementedError"),
+    ):
         check = check_of(Answer("raised", raised=Raised("NotImplementedError", ""), function=function))
         with pytest.raises(Stopped) as stopped:
             check.observe(LOOK, may_raise=True)
@@ -167,9 +176,13 @@ def test_what_cannot_be_collected_is_told_at_once_by_line_and_name(fathom: Any, 
     assert f"test_tally.py:{line - 1}: observation halvings uses 'LIMIT' (line {line + 1})" in said.err
 
 
-def test_checks_without_a_part_or_a_judgement_are_refused_by_line_and_name(fathom: Any, made: Any, own_course: Path) -> None:
+def test_checks_without_a_part_or_a_judgement_are_refused_by_line_and_name(
+    fathom: Any, made: Any, own_course: Path
+) -> None:
     fathom = made.fathom(own_course, fathom.family)
-    edited(own_course, "    expect(observe(halvings, 1, seconds=0.5), 0,", "    max(observe(halvings, 1, seconds=0.5), 0,")
+    edited(
+        own_course, "    expect(observe(halvings, 1, seconds=0.5), 0,", "    max(observe(halvings, 1, seconds=0.5), 0,"
+    )
     edited(own_course, '"It is there already."', "key=str")
     said = fathom("check", "tally", "--submission", "solutions")
     assert (said.code, said.out) == (2, "")

@@ -197,7 +197,9 @@ def test_an_exit_among_the_definitions_is_told_to_every_part(desk: Any, made: An
     # A definition runs where something needs it only.
     report = desk.grade(made.answers(halvings="class Odd:\n    os._exit(3)\n\ndef halvings(n):\n    return Odd"))
     assert {part["outcome"] for part in report["parts"]} == {"crashed"}
-    assert "while the definitions were run: the process ended itself with exit status 3" in report["parts"][0]["message"]
+    assert (
+        "while the definitions were run: the process ended itself with exit status 3" in report["parts"][0]["message"]
+    )
 
 
 def test_a_definition_that_fails_is_told_where_it_is_missed(desk: Any, made: Any) -> None:
