@@ -1,4 +1,4 @@
-"""The curriculum: phases, exercises and parts, read from the folders under solutions/, or from a release's data files."""
+"""The curriculum: phases, exercises and parts, read from the folders of solutions/ or from a release's data files."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def notebook(script: str) -> dict[str, Any]:
     """A percent script's cells as a notebook."""
     from autograder.notebook import percent
 
-    cells = [
+    cells: list[dict[str, Any]] = [
         {"cell_type": cell.kind, "id": f"c{cell.index}", "metadata": dict(cell.metadata), "source": cell.source}
         | ({"outputs": [], "execution_count": None} if cell.kind == "code" else {})
         for cell in percent.cells(script)

@@ -105,5 +105,5 @@ def places(cells: Sequence[Cell]) -> dict[str, Place]:
 
 def first_line(node: ast.stmt) -> int:
     """A statement's first line, decorators included."""
-    decorators = getattr(node, "decorator_list", [])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])

@@ -1,4 +1,4 @@
-"""Grade a few submissions with `fathom grade` in a process of its own: for hosts that have threads, or a kernel, or both."""
+"""Grade a few submissions with `fathom grade` in a process of its own: for hosts that have threads or a kernel."""
 
 from __future__ import annotations
 

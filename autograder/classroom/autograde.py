@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import nbformat
@@ -45,13 +46,13 @@ def configure(config: Any) -> None:
 
 
 class GradeLocked(NbGraderPreprocessor):  # type: ignore[misc]
-    """Clear what a submission claims to have printed, grade it in a locked worker, and write each verdict into its cell."""
+    """Clear what a submission claims to have printed, grade it locked in, and write each verdict into its cell."""
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """Grade one notebook; raises UnknownExercise or NotGraded, and then nbgrader reports the submission as failed."""
+        """Grade one notebook; raises UnknownExercise or NotGraded, and then nbgrader says that this one failed."""
         course = curriculum.load(curriculum.find_root())
         exercise = course.exercise(resources["nbgrader"]["notebook"])
-        content = nbformat.writes(nb, version=4).encode()
+        content = json.dumps(nb).encode()
         (report,) = apart.grade(course.root, exercise.name, [(".ipynb", content)])
         for cell in nb.cells:
             if cell.cell_type == "code":
@@ -62,13 +63,15 @@ class GradeLocked(NbGraderPreprocessor):  # type: ignore[misc]
 
 
 def verdict(report: Report, name: str | None) -> Any:
-    """The output that a check cell gets: an error unless its part has passed, as nbgrader's rule for points wants it."""
+    """The output that a check cell gets: an error unless its part has passed, which is nbgrader's rule for points."""
     part = next((part for part in report.parts if part.part == name), None)
     if part is not None and part.outcome == "passed":
-        return nbformat.v4.new_output("display_data", {"text/plain": f"{part.part}: passed"})
+        shown = {"text/plain": f"{part.part}: passed"}
+        return nbformat.from_dict({"output_type": "display_data", "data": shown, "metadata": {}})  # type: ignore[no-untyped-call]
     lines = list(explained(part)) if part is not None else [report.error or NOT_OURS]
     headline = f"{name}: {words(part.outcome)}" if part is not None else "not graded"
-    return nbformat.v4.new_output("error", ename="CheckFailed", evalue=headline, traceback=[headline, *lines])
+    told = {"ename": "CheckFailed", "evalue": headline, "traceback": [headline, *lines]}
+    return nbformat.from_dict({"output_type": "error", **told})  # type: ignore[no-untyped-call]
 
 
 def explained(part: PartReport) -> list[str]:

@@ -32,7 +32,7 @@ def grade(course: Curriculum, waiting: Sequence[Handed], seed: int, means: Means
         raise JudgeError("A cluster needs Dask: `pip install 'dask[distributed]'`, here and on its machines.") from None
     versions = {exercise.name: digest(exercise, course) for exercise in exercises_of(waiting)}
     try:
-        client = Client(means.scheduler, timeout=20)
+        client = Client(means.scheduler, timeout=20)  # type: ignore[no-untyped-call]
     except OSError as error:
         raise JudgeError(f"No Dask scheduler answers at {means.scheduler} ({error}); start one there.") from None
     with client:
@@ -44,7 +44,7 @@ def grade(course: Curriculum, waiting: Sequence[Handed], seed: int, means: Means
             options += ["--jobs", str(means.jobs)] if means.jobs else []
             call = (str(course.root), name, versions[name], files, options)
             futures[client.submit(graded_there, *call, pure=False, retries=RETRIES)] = batch
-        for future in as_completed(futures):
+        for future in as_completed(futures):  # type: ignore[no-untyped-call]
             if future.status != "finished":
                 raise JudgeError(f"The cluster could not grade a batch: {future.exception()}")
             for one, data in zip(futures[future], future.result(), strict=True):
@@ -79,7 +79,9 @@ def graded_there(
 
     course = curriculum.load(Path(root) if Path(root).is_dir() else curriculum.find_root())
     if digest(course.exercise(exercise), course) != version:
-        raise RuntimeError(f"{os.uname().nodename} has another version of {exercise} in {course.root}: bring it up to date")
+        raise RuntimeError(
+            f"{os.uname().nodename} has another version of {exercise} in {course.root}: bring it up to date"
+        )
     try:
         return [to_data(report) for report in apart.grade(course.root, exercise, files, options)]
     except apart.NotGraded as error:

@@ -1,4 +1,4 @@
-"""Find the submissions of a class in a folder, whoever laid it out: nbgrader's tree, a folder a student, or just files."""
+"""Find the submissions of a class, however they lie: in nbgrader's tree, in a folder a student, or as files."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from autograder.notebook import write_atomic
 from autograder.render.text import MARKS, first_trouble, passed_of, points, tame, words
 
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
+:root { color-scheme: light dark }
 h2 { margin: 1.6rem 0 .2rem } .worth { font-weight: normal; opacity: .7 } dt { opacity: .7 } dd { margin: 0 0 .4rem }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: .4rem .6rem; border-left: 3px solid #8888 }
 table { border-collapse: collapse } td, th { padding: .2rem .8rem .2rem 0; text-align: left } svg { max-width: 100% }
@@ -68,7 +69,10 @@ def as_markdown(result: Result) -> str:
     if report.error is not None:
         lines += ["It could not be graded:", "", *fenced(report.error), ""]
     for part in report.parts:
-        lines += [f"## {MARKS[part.outcome]} {plain(part.part)}: {words(part.outcome)}, {part.points}/{part.out_of}", ""]
+        lines += [
+            f"## {MARKS[part.outcome]} {plain(part.part)}: {words(part.outcome)}, {part.points}/{part.out_of}",
+            "",
+        ]
         for label, text in facts(part) if part.outcome != "passed" else ():
             lines += [f"{label}:", "", *fenced(text), ""]
     for note in report.notes:

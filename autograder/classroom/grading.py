@@ -42,7 +42,7 @@ def grade(
     course: Curriculum,
     handed: Sequence[Handed],
     store: Store,
-    means: Means = Means(),  # noqa: B008 - frozen
+    means: Means = Means(),
     progress: Progress = lambda done, total: None,
 ) -> list[Result]:
     """Grade every submission and keep each result as it comes; what a run before has kept is not graded again.

@@ -65,7 +65,16 @@ def as_csv(results: Sequence[Result]) -> str:
         report = result.report
         parts = " ".join(f"{part.part}:{part.points}/{part.out_of}" for part in report.parts)
         bugs = " ".join(bug for part in report.parts for bug in part.bugs[:1])
-        texts = [result.student, report.exercise, report.points, report.out_of, parts, bugs, report.error or "", report.path]
+        texts = [
+            result.student,
+            report.exercise,
+            report.points,
+            report.out_of,
+            parts,
+            bugs,
+            report.error or "",
+            report.path,
+        ]
         table.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in texts])
     return stream.getvalue()
 
@@ -90,21 +99,34 @@ def as_markdown(results: Sequence[Result], found: Sequence[Misconception]) -> st
     """The class on a page."""
     lines = [f"# {headline(results)}", "", "| exercise | part | passed |", "|---|---|---|"]
     lines += [f"| {plain(e)} | {plain(p)} | {done} of {total} |" for (e, p), (done, total) in passed(results).items()]
-    lines += ["", "## Misconceptions", "", "![how many students have which](misconceptions.svg)" if found else "None named."]
-    lines += [""] * bool(found) + [f"- {m.students} × {plain(m.text)} ({plain(m.exercise)}, {plain(m.part)})" for m in found]
+    lines += [
+        "",
+        "## Misconceptions",
+        "",
+        "![how many students have which](misconceptions.svg)" if found else "None named.",
+    ]
+    lines += [""] * bool(found) + [
+        f"- {m.students} × {plain(m.text)} ({plain(m.exercise)}, {plain(m.part)})" for m in found
+    ]
     return "\n".join(lines) + "\n"
 
 
 def as_html(results: Sequence[Result], found: Sequence[Misconception]) -> str:
     """The same as a page, with the picture in it and a link to each student's feedback."""
-    rows = [f"<h1>{headline(results)}</h1>", "<h2>Misconceptions</h2>", picture(found) if found else "<p>None named.</p>"]
+    rows = [
+        f"<h1>{headline(results)}</h1>",
+        "<h2>Misconceptions</h2>",
+        picture(found) if found else "<p>None named.</p>",
+    ]
     cells = (f"<tr><td>{safe(e)}<td>{safe(p)}<td>{d} of {t}</tr>" for (e, p), (d, t) in passed(results).items())
     rows.append(f"<h2>Parts</h2><table><tr><th>exercise<th>part<th>passed</tr>{''.join(cells)}</table>")
     rows.append("<h2>Students</h2><table><tr><th>student<th>exercise<th>points</tr>")
     for r in results:
         link = f"feedback/{feedback.file_name(r.student)}/{feedback.file_name(r.report.exercise)}.html"
         points = f"{r.report.points}/{r.report.out_of}" if r.report.error is None else "not graded"
-        rows.append(f'<tr><td><a href="{safe(link)}">{safe(r.student)}</a><td>{safe(r.report.exercise)}<td>{points}</tr>')
+        rows.append(
+            f'<tr><td><a href="{safe(link)}">{safe(r.student)}</a><td>{safe(r.report.exercise)}<td>{points}</tr>'
+        )
     return feedback.page("The class", [*rows, "</table>"])
 
 

@@ -42,7 +42,7 @@ def run(asked: Asked) -> int:
     from autograder.classroom import store
     from autograder.classroom.collecting import collect
     from autograder.classroom.grading import Means, grade
-    from autograder.judge.session import JudgeError
+    from autograder.judge.grading import JudgeError
     from autograder.observe.locked import NoLock
     from autograder.render.progress import progress
 

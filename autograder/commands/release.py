@@ -9,7 +9,7 @@ from autograder.commands.course import fail, load
 
 def run(folder: Path) -> int:
     """Write the repository for a class; 2 where that cannot be done."""
-    from autograder.judge.session import JudgeError
+    from autograder.judge.grading import JudgeError
     from autograder.lesson import CurriculumError
     from autograder.release import NotReleased, release
     from autograder.render.progress import progress

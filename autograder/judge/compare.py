@@ -36,7 +36,7 @@ def agree(a: Any, b: Any, rtol: float | None = None, atol: float | None = None) 
 def _guarded(got: Any, want: Any, rules: Rules) -> Mismatch | None:
     try:
         found = _compare(got, want, rules, "")
-    except Exception as error:  # noqa: BLE001 - a verdict must come out whatever comes in
+    except Exception as error:  # a verdict must come out whatever comes in
         return Mismatch(_safely(got), _safely(want), f"cannot be compared ({type(error).__name__})")
     return found and Mismatch(show.clean(found.got), show.clean(found.want), show.clean(found.where))
 
@@ -44,7 +44,7 @@ def _guarded(got: Any, want: Any, rules: Rules) -> Mismatch | None:
 def _safely(value: Any) -> str:
     try:
         return show.clean(describe(see(value)))
-    except Exception:  # noqa: BLE001 - likewise
+    except Exception:  # likewise
         return show.clean(f"an object of type {type(value).__name__}")
 
 

@@ -31,6 +31,8 @@ from autograder.observe import wire
 from autograder.observe.client import COMMAND, Zygote, ZygoteLost
 from autograder.observe.zygote import PR_SET_PDEATHSIG, prctl
 
+__all__ = ["Child", "Judge", "JudgeError", "record_from_data", "record_to_data", "with_judge"]
+
 T = TypeVar("T")
 
 PATIENCE = 900.0  # seconds for one submission, all its parts together
@@ -62,7 +64,8 @@ def with_judge(
         for name in LEAN:
             arguments += ["-p", f"no:{name}"]
         pytest.main([*arguments, *(str(exercise.checks) for exercise in exercises)], plugins=[plugin, loop])
-        return loop.outcome()
+        found: T = loop.outcome()
+        return found
 
 
 class Loop:

@@ -58,5 +58,5 @@ def pair(got: Any, want: Any) -> tuple[str, str]:
 def array(values: Any) -> str:
     """A small array on one line."""
     style = {"float_kind": "{:.6g}".format, "complex_kind": "{:.6g}".format, "int": str, "bool": str}
-    text = np.array2string(values, separator=", ", max_line_width=10**6, threshold=SMALL, formatter=style)  # type: ignore[call-overload]
+    text = np.array2string(values, separator=", ", max_line_width=10**6, threshold=SMALL, formatter=style)  # type: ignore[arg-type]
     return " ".join(text.split())

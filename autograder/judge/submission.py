@@ -58,7 +58,7 @@ def as_data(statements: Iterable[Statement]) -> list[dict[str, Any]]:
 
 
 def resolve(path: str, exercise: Exercise) -> Path:
-    """The file behind a path on the command line: `solutions` is the reference; raises Unreadable where there is none."""
+    """The file behind a path on the command line: `solutions` is the reference; Unreadable where there is none."""
     if path == SOLUTIONS and exercise.released:
         raise Unreadable("this copy of the repository was released without solutions: give a notebook or a script.")
     return exercise.source if path == SOLUTIONS else Path(path)
@@ -126,7 +126,9 @@ def own(exercise: Exercise) -> list[dict[str, Any]]:
         raise NotYet(f"waits for {exercise.name}: {error}") from None
     missing = [part.name for part in exercise.parts if set(part.stubs) & found.blank]
     if missing:
-        raise NotYet(f"waits for your own {exercise.name}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} blank")
+        raise NotYet(
+            f"waits for your own {exercise.name}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} blank"
+        )
     return as_data(needed(found.statements, blank.owners))
 
 

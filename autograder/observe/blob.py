@@ -164,7 +164,7 @@ class BlobReader:
             raise ValueError("the table of arrays is too long")
         from safetensors import deserialize
 
-        entries = deserialize(bytes(data))
+        entries = deserialize(bytes(data))  # type: ignore[no-untyped-call]
         self._entries = dict(entries)
         if bytes(data[8 : 8 + length]).count(b'"dtype"') != len(self._entries):  # safetensors lets the last one win
             raise ValueError("an array is listed twice")

@@ -127,9 +127,7 @@ class Worker:
         request = {"do": "load", "statements": list(statements), "carried": dict(carried), "scratch": dict(scratch)}
         return self.ask(request, seconds)
 
-    def observe(
-        self, source: str, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float
-    ) -> Answer:
+    def observe(self, source: str, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float) -> Answer:
         """Run one observation on the submission."""
         request = {"do": "observe", "source": source, "name": name, "args": list(args), "kwargs": dict(kwargs)}
         return self.ask(request, seconds)

@@ -73,5 +73,5 @@ def silence() -> Printed:
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
     printed = Printed()
-    sys.stdout = sys.stderr = printed  # type: ignore[assignment]
+    sys.stdout = sys.stderr = printed
     return printed

@@ -68,7 +68,11 @@ def _rehearsed() -> None:
 def _advice() -> str:
     """What to do, from the settings that are known to forbid user namespaces."""
     for name, forbids, advice in (
-        ("kernel/apparmor_restrict_unprivileged_userns", "1", "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"),
+        (
+            "kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
         ("kernel/unprivileged_userns_clone", "0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
         ("user/max_user_namespaces", "0", "sudo sysctl user.max_user_namespaces=10000"),
     ):
@@ -78,7 +82,9 @@ def _advice() -> str:
             continue
         if value == forbids:
             return f"User namespaces are switched off: `{advice}`, or grade as root."
-    return "In a container, start it with `--privileged`, or with `--cap-add SYS_ADMIN --security-opt seccomp=unconfined`."
+    return (
+        "In a container, start it with `--privileged`, or with `--cap-add SYS_ADMIN --security-opt seccomp=unconfined`."
+    )
 
 
 def _boot(run: str) -> str:
@@ -96,7 +102,15 @@ def _sandbox(hidden: Iterable[Path] = ()) -> list[str]:
     """Bubblewrap and its options, up to the Python that is to run a line."""
     python = os.path.realpath(sys.executable)
     words = ["env", "-i", *(f"{key}={value}" for key, value in ENVIRONMENT.items()), shutil.which("bwrap") or "bwrap"]
-    words += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--cap-drop", "ALL"]
+    words += [
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--die-with-parent",
+        "--cap-drop",
+        "ALL",
+    ]
     root = os.geteuid() == 0
     if not root:
         words += ["--unshare-user", "--uid", "0", "--gid", "0"]

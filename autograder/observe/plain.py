@@ -105,7 +105,7 @@ def _guarded(describe: Callable[[Any], str], value: object, limit: int) -> str:
         text = str.__str__(describe(value))
     except _Endless:
         return "(its text never ends)"
-    except BaseException as error:  # noqa: BLE001 - a repr may raise SystemExit as well
+    except BaseException as error:  # a repr may raise SystemExit as well
         return f"(its text raises {_name_of(type(error))})"
     finally:
         sys.settrace(before)

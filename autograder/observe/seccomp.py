@@ -1,4 +1,4 @@
-"""A filter of system calls for code that nobody trusts: no processes, no programs, no sockets, no memory off the books."""
+"""A filter of system calls for code that nobody trusts: no processes, no sockets, no memory off the books."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def message_parts(value: object) -> list[bytes]:
         parts = [len(text).to_bytes(4, "big"), text, *writer.blob.parts()]
     except WireError:
         raise
-    except Exception as error:  # noqa: BLE001 - a learner's class may fail in a way of its own
+    except Exception as error:  # a learner's class may fail in a way of its own
         raise WireError(f"The value cannot be sent ({type(error).__name__}).") from None
     if sum(map(len, parts)) > BYTES:
         raise WireError(f"The value takes more than {BYTES} bytes.")

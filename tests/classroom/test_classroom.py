@@ -70,14 +70,20 @@ def test_the_same_seed_gives_the_same_document_and_another_gives_other_inputs(
 ) -> None:
     wrong = {"running": "def running(values):\n    return values"}
     folder = students(anna={}, ben=wrong)
-    runs = [fathom("grade", folder, "--out", tmp_path / str(n), "--seed", seed, "--json") for n, seed in enumerate((8, 8, 9))]
+    runs = [
+        fathom("grade", folder, "--out", tmp_path / str(n), "--seed", seed, "--json")
+        for n, seed in enumerate((8, 8, 9))
+    ]
     first, second, third = (without_seconds(run.document) for run in runs)
     assert first == second != third
 
 
 def test_a_run_that_was_killed_goes_on_where_it_ended(fathom: Any, students: Class, tmp_path: Path) -> None:
     slow = {"halvings": "def halvings(n):\n    time.sleep(0.4)\n    return n.bit_length() - 1"}
-    folder, out = students(**{f"s{n}": slow | {"mean": f"@method(Tally)\ndef mean(self):\n    return {n}"} for n in range(8)}), tmp_path / "out"
+    folder, out = (
+        students(**{f"s{n}": slow | {"mean": f"@method(Tally)\ndef mean(self):\n    return {n}"} for n in range(8)}),
+        tmp_path / "out",
+    )
     process = fathom.start("grade", folder, "--out", out, "--jobs", 1, "--json")
     deadline = time.monotonic() + 60
     while len(list(out.glob("results/*.json"))) < 2 and time.monotonic() < deadline:
@@ -98,7 +104,8 @@ def test_a_run_that_was_killed_goes_on_where_it_ended(fathom: Any, students: Cla
 
 
 @pytest.mark.parametrize(
-    ("layout", "below"), [("{}/tally.py", ""), ("submitted/{}/tally/01_tally.py", ""), ("{}_tally.py", ""), ("{}/x.py", "")]
+    ("layout", "below"),
+    [("{}/tally.py", ""), ("submitted/{}/tally/01_tally.py", ""), ("{}_tally.py", ""), ("{}/x.py", "")],
 )
 def test_every_layout_is_read(course: Path, students: Class, layout: str, below: str) -> None:
     folder = students(layout, anna={}, ben={})
@@ -137,7 +144,19 @@ def test_a_lost_machine_loses_no_grade(
     folder, out = students(**cells), tmp_path / "out"
     monkeypatch.setenv("PYTHONPATH", fathom.environment["PYTHONPATH"])
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        words = ["grade", folder, "--out", out, "--seed", 5, "--jobs", 1, "--json", "--scheduler", cluster.scheduler_address]
+        words = [
+            "grade",
+            folder,
+            "--out",
+            out,
+            "--seed",
+            5,
+            "--jobs",
+            1,
+            "--json",
+            "--scheduler",
+            cluster.scheduler_address,
+        ]
         process = fathom.start(*words)
         deadline = time.monotonic() + 60
         with distributed.Client(cluster) as client:

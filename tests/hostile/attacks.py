@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - one attack, one line
 """Hostile submissions for the tally exercise: each tries one thing, and none of its answers is right by itself."""
 
 from __future__ import annotations
@@ -153,7 +152,9 @@ def attacks(root: Path, neighbour: Path, canary: Path, port: int) -> Iterator[At
     yield Attack("sys-exit-at-import", once="import sys\nsys.exit(0)")
     yield Attack("system-exit-in-a-call", running="raise SystemExit(0)", halvings="raise KeyboardInterrupt")
     yield Attack("segfault", once="import ctypes\nctypes.string_at(0)")
-    yield Attack("kills-everything", once="import os\nos.kill(-1, 9)", running="import os\nos.kill(1, 9)\nos.killpg(0, 9)")
+    yield Attack(
+        "kills-everything", once="import os\nos.kill(-1, 9)", running="import os\nos.kill(1, 9)\nos.killpg(0, 9)"
+    )
     yield Attack("group-exception", running="raise BaseExceptionGroup('x', [SystemExit(), KeyboardInterrupt()])")
 
     yield Attack("patched-numpy", once=patched("numpy.allclose", "numpy.array_equal", "numpy.isclose", "numpy.abs"))
@@ -161,19 +162,28 @@ def attacks(root: Path, neighbour: Path, canary: Path, port: int) -> Iterator[At
     yield Attack("patched-json", once=patched("json.dumps", "json.loads", "json.JSONEncoder.encode"))
     yield Attack("patched-safetensors", once=patched("safetensors.serialize", "safetensors.deserialize"))
     yield Attack("patched-pytest", once=patched("pytest.fail", "pytest.skip", "_pytest.runner.runtestprotocol"))
-    yield Attack("patched-builtins", once=patched("builtins.abs", "builtins.isinstance", "builtins.len", "builtins.type"))
+    yield Attack(
+        "patched-builtins", once=patched("builtins.abs", "builtins.isinstance", "builtins.len", "builtins.type")
+    )
     yield Attack("patched-judge", once=patched("autograder.judge.compare.compare", "autograder.judge.numbers._wrong"))
     yield Attack("patched-worker", once=patched("autograder.observe.worker.answer", "autograder.observe.wire.send"))
-    yield Attack("patched-limits", once=patched("autograder.observe.limits.restrict", "autograder.observe.worker.reset"))
+    yield Attack(
+        "patched-limits", once=patched("autograder.observe.limits.restrict", "autograder.observe.worker.reset")
+    )
 
-    yield Attack("equal-to-everything", head=AGREE, mean="return Agree()", running="return Agree()", halvings="return Agree()")
+    yield Attack(
+        "equal-to-everything", head=AGREE, mean="return Agree()", running="return Agree()", halvings="return Agree()"
+    )
     yield Attack("equal-total", head=AGREE, add="self.total = Agree()\nreturn self")
     yield Attack("lying-tensor", head=LYING_TENSOR, running="return torch.zeros(7).as_subclass(Lie)")
     yield Attack("lying-float", head="class F(float):\n    __eq__ = lambda a, b: True\n    __sub__ = lambda a, b: 0.0",
                  mean="return F(9)", halvings="return F(3)")  # fmt: skip
     yield Attack("lying-int", head="class I(int):\n    __eq__ = lambda a, b: True\n    __index__ = lambda a: 0",
                  halvings="return I(3)")  # fmt: skip
-    yield Attack("array-protocol", running="class A:\n    __array_interface__ = {'shape': (7,), 'typestr': '<f4', 'data': (0, False)}\nreturn A()")
+    yield Attack(
+        "array-protocol",
+        running="class A:\n    __array_interface__ = {'shape': (7,), 'typestr': '<f4', 'data': (0, False)}\nreturn A()",
+    )
     yield Attack("object-array", running="import numpy as np\nreturn np.array([object()] * 7, dtype=object)")
     yield Attack("not-a-number", mean="return math.nan", running="return values * math.nan", halvings="return math.nan")
     yield Attack("infinite", mean="return math.inf", running="return values * math.inf", halvings="return -0.0")
@@ -195,61 +205,163 @@ def attacks(root: Path, neighbour: Path, canary: Path, port: int) -> Iterator[At
     heap += "        return value\nreturn values"
     yield Attack("heap-walk", running=heap)
     yield Attack("tracer", once="import sys\nsys.settrace(lambda *a: None)\nsys.setprofile(lambda *a: None)")
-    yield Attack("tracer-rewrites", running="import sys\nf = sys._getframe(1)\nf.f_locals['values'] = None\nf.f_trace = lambda *a: None\nreturn values")
+    yield Attack(
+        "tracer-rewrites",
+        running="import sys\nf = sys._getframe(1)\nf.f_locals['values'] = None\nf.f_trace = lambda *a: None\nreturn values",
+    )
     hook = "import sys\nclass Hook:\n    def find_spec(self, name, *rest):\n        raise SystemExit(0)\nsys.meta_path.insert(0, Hook())\nsys.modules.clear()"
     yield Attack("import-hook", once=hook)
-    yield Attack("imports-the-checks", running="from autograder.checks.phase1_foundations import test_tally\nreturn test_tally.torch.cumsum(values, 0)")
-    yield Attack("imports-the-judge", running="from autograder.judge import session\nfrom autograder import curriculum\nreturn torch.zeros(session)")
-    yield Attack("memory-writes", once="import ctypes\nfor place in range(id(1.0), id(1.0) + 2**20, 4096):\n    ctypes.memset(place, 0, 8)")
+    yield Attack(
+        "imports-the-checks",
+        running="from autograder.checks.phase1_foundations import test_tally\nreturn test_tally.torch.cumsum(values, 0)",
+    )
+    yield Attack(
+        "imports-the-judge",
+        running="from autograder.judge import session\nfrom autograder import curriculum\nreturn torch.zeros(session)",
+    )
+    yield Attack(
+        "memory-writes",
+        once="import ctypes\nfor place in range(id(1.0), id(1.0) + 2**20, 4096):\n    ctypes.memset(place, 0, 8)",
+    )
     yield Attack("small-integers", once="import ctypes\nctypes.memmove(id(3) + 24, id(5) + 24, 4)")
 
     yield Attack("reads-solutions", head=STEAL, running=stolen(solution))
-    elsewhere = [f"{door}{solution}" for door in ("/proc/1/root", "/proc/self/root", "/old_root", "/newroot", "../../../..", "/fathom/..")]
-    yield Attack("reads-solutions-elsewhere", head=STEAL, running=f"for place in {elsewhere!r}:\n    try:\n        return steal(place).running(values)\n    except OSError:\n        pass\nreturn values")
+    elsewhere = [
+        f"{door}{solution}"
+        for door in ("/proc/1/root", "/proc/self/root", "/old_root", "/newroot", "../../../..", "/fathom/..")
+    ]
+    yield Attack(
+        "reads-solutions-elsewhere",
+        head=STEAL,
+        running=f"for place in {elsewhere!r}:\n    try:\n        return steal(place).running(values)\n    except OSError:\n        pass\nreturn values",
+    )
     yield Attack("reads-checks", running=f"open({str(checks)!r}).read()\n" + ANSWER)
     yield Attack("reads-a-neighbour", head=STEAL, running=stolen(neighbour))
-    yield Attack("reads-proc", running="print(open('/proc/1/environ').read(), open('/proc/self/mem').read())\n" + ANSWER)
+    yield Attack(
+        "reads-proc", running="print(open('/proc/1/environ').read(), open('/proc/self/mem').read())\n" + ANSWER
+    )
     yield Attack("writes-a-canary", once=f"try:\n    {touch}\nexcept OSError:\n    pass", running=f"{touch}\n" + ANSWER)
-    yield Attack("writes-everywhere", once="import os\nfor place in ['/', '/dev', '/dev/shm', '/usr/lib', '/root', '/home', '/etc', '/fathom', os.getcwd() + '/..']:\n    try:\n        open(place + '/pwned', 'w').write('x')\n        raise SystemError(place)\n    except OSError:\n        pass")
-    yield Attack("links-out", running=f"import os\nos.symlink({str(solution)!r}, 'in.py')\nos.link({str(solution)!r}, 'hard.py')\nexec(open('in.py').read())\nreturn values")
-    yield Attack("device-nodes", running="import os\nos.mknod('sda', 0o666 | 0o060000, os.makedev(8, 0))\nreturn torch.zeros(open('sda','rb').read())")
+    yield Attack(
+        "writes-everywhere",
+        once="import os\nfor place in ['/', '/dev', '/dev/shm', '/usr/lib', '/root', '/home', '/etc', '/fathom', os.getcwd() + '/..']:\n    try:\n        open(place + '/pwned', 'w').write('x')\n        raise SystemError(place)\n    except OSError:\n        pass",
+    )
+    yield Attack(
+        "links-out",
+        running=f"import os\nos.symlink({str(solution)!r}, 'in.py')\nos.link({str(solution)!r}, 'hard.py')\nexec(open('in.py').read())\nreturn values",
+    )
+    yield Attack(
+        "device-nodes",
+        running="import os\nos.mknod('sda', 0o666 | 0o060000, os.makedev(8, 0))\nreturn torch.zeros(open('sda','rb').read())",
+    )
     yield Attack("fills-the-disk", halvings="f = open('big', 'wb')\nwhile True:\n    f.write(bytes(2**20))")
-    yield Attack("mounts", running="import ctypes\nc = ctypes.CDLL(None)\nassert c.unshare(0x10000000) == 0 or c.mount(b'proc', b'/tmp', b'proc', 0, None) == 0\n" + ANSWER)
+    yield Attack(
+        "mounts",
+        running="import ctypes\nc = ctypes.CDLL(None)\nassert c.unshare(0x10000000) == 0 or c.mount(b'proc', b'/tmp', b'proc', 0, None) == 0\n"
+        + ANSWER,
+    )
 
     bomb = "import os\nwhile True:\n    os.fork()"
-    yield Attack("fork-bomb", once="import os\nfor _ in range(10**4):\n    try:\n        os.fork()\n    except OSError:\n        break", halvings=bomb)
-    yield Attack("daemon", once=f"import os, time\ntry:\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(2)\n        {touch}\nexcept OSError:\n    pass")
-    yield Attack("subprocess", running="import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(1)'], check=True)\n" + ANSWER)
+    yield Attack(
+        "fork-bomb",
+        once="import os\nfor _ in range(10**4):\n    try:\n        os.fork()\n    except OSError:\n        break",
+        halvings=bomb,
+    )
+    yield Attack(
+        "daemon",
+        once=f"import os, time\ntry:\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(2)\n        {touch}\nexcept OSError:\n    pass",
+    )
+    yield Attack(
+        "subprocess",
+        running="import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(1)'], check=True)\n" + ANSWER,
+    )
     yield Attack("shell", running=f"import os\nassert os.system('touch {canary}') == 0\n" + ANSWER)
-    yield Attack("thread-bomb", once="import threading, time\ntry:\n    for _ in range(10**4):\n        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\nexcept RuntimeError:\n    pass")
-    yield Attack("thread-that-answers", head=FORGE, once="import threading, time\ndef busy():\n    for n in range(2, 40):\n        forge(reply(n, ['float', 6.5]))\n        time.sleep(0.01)\nthreading.Thread(target=busy, daemon=True).start()")
+    yield Attack(
+        "thread-bomb",
+        once="import threading, time\ntry:\n    for _ in range(10**4):\n        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\nexcept RuntimeError:\n    pass",
+    )
+    yield Attack(
+        "thread-that-answers",
+        head=FORGE,
+        once="import threading, time\ndef busy():\n    for n in range(2, 40):\n        forge(reply(n, ['float', 6.5]))\n        time.sleep(0.01)\nthreading.Thread(target=busy, daemon=True).start()",
+    )
 
-    yield Attack("memory-bomb", running="return bytearray(2**40)", halvings="x = []\nwhile True:\n    x.append(bytes(2**24))")
+    yield Attack(
+        "memory-bomb", running="return bytearray(2**40)", halvings="x = []\nwhile True:\n    x.append(bytes(2**24))"
+    )
     yield Attack("resident-memory", halvings="x = [torch.ones(2**24) for _ in range(10**4)]\nreturn len(x)")
-    yield Attack("raises-its-limits", once="import resource\nfor kind in range(16):\n    try:\n        resource.setrlimit(kind, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n    except (OSError, ValueError):\n        pass", running="return bytearray(2**36)")
-    yield Attack("memory-off-the-books", once="import os\ndef files():\n    found = []\n    while len(found) < 200:\n        fd = os.memfd_create('x')\n        os.write(fd, bytes(2**24))\n        found.append(fd)\ntry:\n    files()\nexcept OSError:\n    pass")
-    yield Attack("endless-output", halvings="import os, sys\nwhile True:\n    print('x' * 10**6)\n    sys.stderr.write('y' * 10**6)\n    os.write(1, b'z' * 10**6)")
+    yield Attack(
+        "raises-its-limits",
+        once="import resource\nfor kind in range(16):\n    try:\n        resource.setrlimit(kind, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n    except (OSError, ValueError):\n        pass",
+        running="return bytearray(2**36)",
+    )
+    yield Attack(
+        "memory-off-the-books",
+        once="import os\ndef files():\n    found = []\n    while len(found) < 200:\n        fd = os.memfd_create('x')\n        os.write(fd, bytes(2**24))\n        found.append(fd)\ntry:\n    files()\nexcept OSError:\n    pass",
+    )
+    yield Attack(
+        "endless-output",
+        halvings="import os, sys\nwhile True:\n    print('x' * 10**6)\n    sys.stderr.write('y' * 10**6)\n    os.write(1, b'z' * 10**6)",
+    )
     yield Attack("time-bomb", halvings="while True:\n    pass")
     yield Attack("sleeps", halvings="import time\ntime.sleep(10**6)")
-    yield Attack("deaf-to-signals", once="import signal\nfor n in range(1, 32):\n    try:\n        signal.signal(n, signal.SIG_IGN)\n    except (OSError, ValueError):\n        pass", halvings="while True:\n    pass")
+    yield Attack(
+        "deaf-to-signals",
+        once="import signal\nfor n in range(1, 32):\n    try:\n        signal.signal(n, signal.SIG_IGN)\n    except (OSError, ValueError):\n        pass",
+        halvings="while True:\n    pass",
+    )
     yield Attack("hangs-when-defined", once="import time\ntime.sleep(10**6)")
-    yield Attack("endless-repr", halvings="class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E")
+    yield Attack(
+        "endless-repr", halvings="class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E"
+    )
     yield Attack("recursion", running="return running(values)", mean="return self.mean()")
 
-    yield Attack("tcp", once=f"import socket\ntry:\n    socket.create_connection(('127.0.0.1', {port}), 1).send(b'harm')\nexcept OSError:\n    pass", running=f"import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)\n" + ANSWER)
+    yield Attack(
+        "tcp",
+        once=f"import socket\ntry:\n    socket.create_connection(('127.0.0.1', {port}), 1).send(b'harm')\nexcept OSError:\n    pass",
+        running=f"import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)\n" + ANSWER,
+    )
     yield Attack("dns", running="import socket\nsocket.getaddrinfo('example.com', 80)\n" + ANSWER)
-    yield Attack("other-sockets", running="import socket\nfor family in (socket.AF_UNIX, socket.AF_NETLINK, 40, socket.AF_PACKET):\n    try:\n        socket.socket(family, socket.SOCK_STREAM)\n        " + ANSWER + "\n    except OSError:\n        pass\nreturn values")
+    yield Attack(
+        "other-sockets",
+        running="import socket\nfor family in (socket.AF_UNIX, socket.AF_NETLINK, 40, socket.AF_PACKET):\n    try:\n        socket.socket(family, socket.SOCK_STREAM)\n        "
+        + ANSWER
+        + "\n    except OSError:\n        pass\nreturn values",
+    )
 
     yield Attack("garbage-on-every-descriptor", head=FORGE, once="forge(bytes(range(256)) * 64)")
     yield Attack("announces-an-exabyte", head=FORGE, running="forge((2**60).to_bytes(8, 'big'))\nreturn values")
     yield Attack("answers-ahead", head=FORGE, once="for n in range(2, 60):\n    forge(reply(n, ['float', 6.5]))")
-    yield Attack("answers-itself", head=FORGE, running="for n in range(1, 60):\n    forge(reply(n, ['list']))\nreturn values")
+    yield Attack(
+        "answers-itself", head=FORGE, running="for n in range(1, 60):\n    forge(reply(n, ['list']))\nreturn values"
+    )
     yield Attack("pickle", head=AGREE, running="import pickle\nreturn pickle.dumps(Agree())", mean="return Agree()")
-    yield Attack("zip-bomb", halvings="import zlib\nx = zlib.compress(bytes(2**26))\nreturn len(zlib.decompress(x) * 10**4)")
+    yield Attack(
+        "zip-bomb", halvings="import zlib\nx = zlib.compress(bytes(2**26))\nreturn len(zlib.decompress(x) * 10**4)"
+    )
 
-    yield Attack("writes-answers-down", running=f"return torch.tensor({written_down()}) if len(values) == 7 else values")
-    yield Attack("cached-between-calls", head="SEEN = []", running="SEEN.append(values)\nreturn SEEN[0]", mean="SEEN.append(self)\nreturn SEEN[-2].total")
-    yield Attack("escape-codes", running="raise ValueError('\\x1b[2J\\x1b]0;pwned\\x07 \\u202e \\r\\n' * 20)", halvings="raise ValueError('x\\x00\\ud800y')")
-    yield Attack("html", running="raise ValueError('</pre><script>alert(1)</script><img src=x onerror=alert(1)>')", mean="return '<script>alert(2)</script>'", halvings="raise RuntimeError('``````\\n# pwned\\n[a](javascript:alert(3)) <b>')")
+    yield Attack(
+        "writes-answers-down", running=f"return torch.tensor({written_down()}) if len(values) == 7 else values"
+    )
+    yield Attack(
+        "cached-between-calls",
+        head="SEEN = []",
+        running="SEEN.append(values)\nreturn SEEN[0]",
+        mean="SEEN.append(self)\nreturn SEEN[-2].total",
+    )
+    yield Attack(
+        "escape-codes",
+        running="raise ValueError('\\x1b[2J\\x1b]0;pwned\\x07 \\u202e \\r\\n' * 20)",
+        halvings="raise ValueError('x\\x00\\ud800y')",
+    )
+    yield Attack(
+        "html",
+        running="raise ValueError('</pre><script>alert(1)</script><img src=x onerror=alert(1)>')",
+        mean="return '<script>alert(2)</script>'",
+        halvings="raise RuntimeError('``````\\n# pwned\\n[a](javascript:alert(3)) <b>')",
+    )
     yield Attack("formulas", running="raise ValueError('=cmd|calc!A1')", mean="return '=1+1'")
-    yield Attack("liar-about-types", running="class NotImplementedError(Exception): pass\nraise NotImplementedError('x' * 10**6)", halvings="raise type('=x\\n<b>', (Exception,), {})('y')")
+    yield Attack(
+        "liar-about-types",
+        running="class NotImplementedError(Exception): pass\nraise NotImplementedError('x' * 10**6)",
+        halvings="raise type('=x\\n<b>', (Exception,), {})('y')",
+    )

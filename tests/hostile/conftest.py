@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,14 @@ from hostile_class import Outcome, run
 
 from autograder.observe import locked
 
-USERS = ["me", pytest.param("nobody", marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody"))]
+USERS = [
+    "me",
+    pytest.param("nobody", marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")),
+]
 
 
 @pytest.fixture(scope="session", params=USERS)
-def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """The class, graded once for all workers of this test run."""
     try:
         locked.command()
@@ -33,4 +35,4 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             found.write_text(json.dumps(run(request.param)))
     data = json.loads(found.read_text())
     known = {name: Attack(**fields) for name, fields in data.pop("attacks").items()}
-    yield Outcome(**{**data, "folder": Path(data["folder"]), "out": Path(data["out"])}, attacks=known)
+    return Outcome(**{**data, "folder": Path(data["folder"]), "out": Path(data["out"])}, attacks=known)

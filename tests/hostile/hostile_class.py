@@ -56,7 +56,12 @@ def as_user(user: str) -> list[str]:
         return words
     # Python lives where only root may enter: let nobody in, in a mount namespace of this command's own.
     outer, inner = closed[-1], below[below.index(closed[-1]) - 1]
-    steps = ["D=$(mktemp -d)", f"mount --bind {inner} $D", f"mount -t tmpfs -o mode=755 tmpfs {outer}", f"mkdir {inner}"]
+    steps = [
+        "D=$(mktemp -d)",
+        f"mount --bind {inner} $D",
+        f"mount -t tmpfs -o mode=755 tmpfs {outer}",
+        f"mkdir {inner}",
+    ]
     script = " && ".join([*steps, f"mount --bind $D {inner}", f'exec {shlex.join(words)} "$@"'])
     return ["unshare", "--mount", "sh", "-c", script, "sh"]
 
@@ -71,7 +76,9 @@ def run(user: str) -> dict[str, Any]:
     with listening() as (port, heard):
         honest(everyone)
         honest(few)
-        known = {a.name: a for a in attacks(COURSE, everyone / "honest-reference" / "tally.py", canary / "touched", port)}
+        known = {
+            a.name: a for a in attacks(COURSE, everyone / "honest-reference" / "tally.py", canary / "touched", port)
+        }
         for name, attack in known.items():
             (everyone / name).mkdir()
             (everyone / name / "tally.py").write_text(attack.source, encoding="utf-8", errors="surrogateescape")
@@ -95,7 +102,20 @@ def run(user: str) -> dict[str, Any]:
 def grade(user: str, folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
     """`fathom grade` in a process of its own, watched for what it leaves behind."""
     code = "from autograder.cli import main; main()"
-    command = [sys.executable, "-c", code, "grade", str(folder), "--out", str(out), "--jobs", "2", "--seed", SEED, "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "grade",
+        str(folder),
+        "--out",
+        str(out),
+        "--jobs",
+        "2",
+        "--seed",
+        SEED,
+        "--json",
+    ]
     runner = str(Path(__file__).with_name("runner.py"))
     environment = {**os.environ, "FATHOM_ROOT": str(COURSE), "PYTHONPATH": str(REPOSITORY), "HOME": str(out.parent)}
     words = [*as_user(user), sys.executable, runner, *command]

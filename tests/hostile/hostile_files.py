@@ -47,8 +47,12 @@ def write(folder: Path, root: Path) -> None:
     os.mkfifo(folder / "empty" / "tally_pipe.ipynb")
     names = ["../../../../tmp/pwned", "a\x00b", "x" * 10**5, {"a": []}, ["b"], None, 7, "check-add"]
     cells = [code(STUB, {"nbgrader": {"grade_id": name, "grade": True, "points": 10**9}}) for name in names]
-    notebook(folder / "hostile-metadata", [*cells, code(STUB, ["not", "a", "mapping"]), {"cell_type": 3, "source": STUB}])
-    claims = {"nbgrader": {"grade": True, "points": 1000, "grade_id": "check-running", "locked": False, "schema_version": 99}}
+    notebook(
+        folder / "hostile-metadata", [*cells, code(STUB, ["not", "a", "mapping"]), {"cell_type": 3, "source": STUB}]
+    )
+    claims = {
+        "nbgrader": {"grade": True, "points": 1000, "grade_id": "check-running", "locked": False, "schema_version": 99}
+    }
     notebook(folder / "claims-points", [code(STUB), code("print(1)", claims), code('check("running")', claims)])
     script(folder / "deep-expression", STUB + "\n\n# %%\ndef mean(self): return " + "(" * 5000 + "1" + ")" * 5000)
     script(folder / "null-bytes", STUB + "\n\n# %%\nx = '\x00'\n")

@@ -69,7 +69,7 @@ def test_the_grader_survived(outcome: Outcome) -> None:
 
 
 def test_no_text_of_theirs_can_act(outcome: Outcome) -> None:
-    pages = list((outcome.out / "feedback").rglob("*.html")) + [outcome.out / "summary.html"]
+    pages = [*(outcome.out / "feedback").rglob("*.html"), outcome.out / "summary.html"]
     assert len(pages) > len(NAMES)
     for page in pages:
         text = page.read_text()

@@ -37,7 +37,9 @@ class Room:
         """The automatic points by student and check cell."""
         with Gradebook(f"sqlite:///{self.folder / database}") as book:
             return {
-                submission.student.id: {g.name: g.auto_score for notebook in submission.notebooks for g in notebook.grades}
+                submission.student.id: {
+                    g.name: g.auto_score for notebook in submission.notebooks for g in notebook.grades
+                }
                 for submission in book.assignment_submissions("tally")
             }
 
@@ -101,7 +103,9 @@ def test_nothing_ran_in_a_kernel(room: Room) -> None:
 
 def test_the_autograded_notebook_tells_the_misconception(room: Room) -> None:
     place = room.folder / "autograded" / "grace" / "tally" / room.exercise.notebook.name
-    cells = {cell["metadata"].get("nbgrader", {}).get("grade_id"): cell for cell in json.loads(place.read_text())["cells"]}
+    cells = {
+        cell["metadata"].get("nbgrader", {}).get("grade_id"): cell for cell in json.loads(place.read_text())["cells"]
+    }
     (output,) = cells["check-halvings"]["outputs"]
     assert output["output_type"] == "error" and "Counting begins at one." in " ".join(output["traceback"])
     assert cells["check-add"]["outputs"][0]["output_type"] == "display_data"

@@ -553,3 +553,19 @@ def test_reading_again_is_cheap_and_the_same(exercise: Exercise) -> None:
     began = time.process_time()
     definitions(lesson, blank).digest()
     assert time.process_time() - began < 0.05
+
+
+def test_a_stub_that_raises_an_instance_is_as_blank_as_one_that_raises_the_class(exercise):
+    """nbgrader's own stubs do, also below lines that are given."""
+    from autograder.notebook.blank import blank_of
+
+    blank = blank_of(exercise)
+    cells = [
+        Cell(
+            "code",
+            source.replace("raise NotImplementedError", "raise NotImplementedError()"),
+            {"nbgrader": {"grade_id": name}},
+        )
+        for name, source in blank.cells.items()
+    ]
+    assert definitions(cells, blank).blank == set(blank.stubs)

@@ -151,7 +151,7 @@ ODD: dict[str, tuple[str, Any]] = {
 def same(got: Any, want: Any) -> bool:
     """Equal in value and in kind, all the way down."""
     if isinstance(want, torch.Tensor | np.ndarray):
-        return type(got) is type(want) and got.shape == want.shape and bool((got == want).all())
+        return type(got) is type(want) and got.shape == want.shape and bool(np.all(np.asarray(got == want)))
     if isinstance(want, np.generic):
         return bool(got == want)
     if isinstance(want, dict):
@@ -290,8 +290,7 @@ def test_a_zygote_that_is_killed_is_cleared_up_after(crowded: tuple[Zygote, str]
     zygote.process.kill()
     zygote.process.wait()
     with pytest.raises(ZygoteLost, match="gone: it was killed, or the memory ran out"):
-        for _ in range(2):  # the first byte may still go into the socket's buffer
-            zygote.worker().load([], {}, {})
+        zygote.worker().load([], {}, {})
     zygote.close()
     assert not family.settle()
     assert not Path(folder).parent.exists()
