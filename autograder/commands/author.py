@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def verify(names: Sequence[str], as_json: bool, notebooks: bool) -> int:
     """Prove exercises and say what was found; 0 where nothing was."""
-    from autograder.judge.session import JudgeError
+    from autograder.judge.grading import JudgeError
     from autograder.render.progress import progress
     from autograder.verify import prove_all
 

@@ -26,7 +26,7 @@ def run(
     jobs: int | None,
 ) -> int:
     """Grade and show; returns the exit code."""
-    from autograder.judge.session import JudgeError
+    from autograder.judge.grading import JudgeError
 
     course = load()
     exercises = chosen(course, names)

@@ -555,10 +555,8 @@ def test_reading_again_is_cheap_and_the_same(exercise: Exercise) -> None:
     assert time.process_time() - began < 0.05
 
 
-def test_a_stub_that_raises_an_instance_is_as_blank_as_one_that_raises_the_class(exercise):
+def test_a_stub_that_raises_an_instance_is_as_blank_as_one_that_raises_the_class(exercise: Exercise) -> None:
     """nbgrader's own stubs do, also below lines that are given."""
-    from autograder.notebook.blank import blank_of
-
     blank = blank_of(exercise)
     cells = [
         Cell(
