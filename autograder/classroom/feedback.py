@@ -37,7 +37,7 @@ def write(folder: Path, result: Result) -> list[Path]:
 def file_name(name: str) -> str:
     """A name that is safe as a file's, and differs where the names differ."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:LONGEST]
-    if plain == name:
+    if plain and plain == name:
         return plain
     return f"{plain}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}".lstrip("-")
 

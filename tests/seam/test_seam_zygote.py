@@ -1,0 +1,90 @@
+"""However a zygote ends, it takes everybody along: workers, what they started, what ran away, and their files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from seam_asking import load, look
+
+from autograder.observe.client import Zygote, ZygoteLost
+
+RUNAWAYS = """\
+import subprocess
+subprocess.Popen(['sleep', '1000'])
+subprocess.Popen(['sleep', '1000'], start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(1000)
+    os._exit(0)
+open('file', 'w').write('x')
+return os.getcwd()"""
+
+
+@pytest.fixture
+def crowded(family: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Zygote, str]]:
+    """A zygote with a worker whose submission has started processes of every kind, and where that one works."""
+    monkeypatch.setattr(os, "environ", family.environment)
+    zygote = Zygote()
+    worker = zygote.worker()
+    load(worker, RUNAWAYS)
+    answer = look(worker)
+    assert answer.kind == "value", answer
+    while len(family.alive()) < 6:  # the zygote, two workers, two sleepers and a daemon
+        time.sleep(0.02)
+    yield zygote, answer.value
+    zygote.close()
+
+
+def test_a_zygote_that_is_closed_takes_everybody_along(crowded: tuple[Zygote, str], family: Any) -> None:
+    zygote, folder = crowded
+    began = time.monotonic()
+    zygote.close()
+    assert not family.alive()
+    assert time.monotonic() - began < 5
+    assert not Path(folder).parent.exists()
+
+
+def test_a_zygote_whose_parent_vanishes_takes_everybody_along(crowded: tuple[Zygote, str], family: Any) -> None:
+    zygote, folder = crowded
+    zygote.control.close()  # all that the end of a process does to it
+    zygote.process.wait(20)
+    assert not family.alive()
+    assert not Path(folder).parent.exists()
+
+
+def test_a_zygote_that_is_told_to_end_takes_everybody_along(crowded: tuple[Zygote, str], family: Any) -> None:
+    zygote, _ = crowded
+    zygote.process.send_signal(signal.SIGHUP)
+    zygote.process.wait(20)
+    assert not family.alive()
+
+
+def test_a_zygote_that_is_killed_is_cleared_up_after(crowded: tuple[Zygote, str], family: Any) -> None:
+    zygote, folder = crowded
+    zygote.process.kill()
+    zygote.process.wait()
+    with pytest.raises(ZygoteLost, match="gone: it was killed, or the memory ran out"):
+        zygote.worker().load([], {}, {})
+    zygote.close()
+    assert not family.settle()
+    assert not Path(folder).parent.exists()
+
+
+def test_a_worker_whose_zygote_is_killed_under_it_is_no_crash_of_the_submission(family: Any) -> None:
+    with Zygote() as zygote:
+        worker = zygote.worker()
+        load(worker, "os.kill(os.getppid(), 9)\ntime.sleep(60)")
+        with pytest.raises(ZygoteLost):
+            look(worker)
+
+
+def test_a_zygote_that_cannot_start_is_lost_at_once(tmp_path: Path) -> None:
+    with Zygote(["false"]) as zygote, pytest.raises(ZygoteLost):
+        zygote.worker().load([], {}, {})
