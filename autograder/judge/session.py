@@ -57,6 +57,7 @@ def with_judge(
     locked one where the submissions are other people's.
     Raises JudgeError where checks cannot be collected, and whatever `body` raises.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the checks load torch; see one_thread
     with Zygote(command, preload) as zygote:
         loop = Loop(curriculum, exercises, zygote, body)
         arguments = ["--disable-plugin-autoload", "--import-mode=importlib"]

@@ -2,6 +2,11 @@
 
 It sees Python, its packages and the modules that a worker needs, read-only: no repository, no solutions, no checks,
 no submissions, no home. What it forks shuts itself in (see cell.py). It is the only zygote for other people's code.
+
+What travels in with a submission: the source of each observation, its inputs, and, only where the submission builds on an
+earlier exercise with `carry`, the reference of that one. Whoever may carry an exercise can therefore read its reference,
+and print it into their own feedback: grade an exercise when those that it needs are due. The exercise's own reference,
+its checks and every expected value stay with the judge; whatever a worker says is data from a stranger.
 """
 
 from __future__ import annotations

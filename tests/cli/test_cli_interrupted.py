@@ -96,7 +96,6 @@ def start(fathom: Any, tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 ENDS = {
     "ctrl-c": (signal.SIGINT, "group", 130, ""),
-    "an-interrupt-for-it-alone": (signal.SIGINT, "command", 130, ""),
     "a-closed-terminal": (signal.SIGHUP, "group", -signal.SIGHUP, ""),
     "told-to-end": (signal.SIGTERM, "command", -signal.SIGTERM, ""),
     "killed": (signal.SIGKILL, "command", -signal.SIGKILL, ""),
@@ -120,7 +119,7 @@ def test_a_check_that_is_ended_leaves_nobody(
     assert "Traceback" not in err and len(err.splitlines()) <= 1
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.2, 0.4, 0.8, 1.6])
+@pytest.mark.parametrize("moment", [0.2, 0.6, 1.2])
 def test_ctrl_c_on_the_way_to_the_first_verdict_leaves_nobody(
     moment: float, start: Callable[..., Running], runaway: Path
 ) -> None:

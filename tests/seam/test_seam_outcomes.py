@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 import time
 from pathlib import Path
@@ -98,12 +99,13 @@ def test_every_end_has_its_outcome_and_its_words(name: str, desk: Any, made: Any
         assert "halvings, line" in part["checks"][0]["where"]
 
 
+SECONDS = f"1000.{os.getpid()}"  # so that nobody else's sleepers are counted
 LEFT = {
     "a-thread": "import threading\nthreading.Thread(target=time.sleep, args=(1000,)).start()",
     "busy-threads": "import threading\nfor _ in range(3):\n    threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()",
     "a-child": "import subprocess\nsubprocess.Popen(['sleep', '1000'])",
     "a-child-that-ran-away": "import subprocess\nsubprocess.Popen(['sleep', '1000'], start_new_session=True)",
-    "a-child-without-our-environment": "import subprocess\nsubprocess.Popen(['sleep', '1000.25'], env={})",
+    "a-child-without-our-environment": f"import subprocess\nsubprocess.Popen(['sleep', '{SECONDS}'], env={{}})",
     "a-daemon": """
         if os.fork() == 0:
             os.setsid()
@@ -124,9 +126,9 @@ def test_what_a_submission_leaves_running_ends_with_it(name: str, desk: Any, mad
     assert not desk.left()
     if name == "a-child-without-our-environment":
         deadline = time.monotonic() + 10
-        while orphans("sleep 1000.25") and time.monotonic() < deadline:
+        while orphans(f"sleep {SECONDS}") and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert not orphans("sleep 1000.25")
+        assert not orphans(f"sleep {SECONDS}")
 
 
 def orphans(line: str) -> list[Path]:

@@ -29,6 +29,7 @@ from autograder import check, method
 # %% [markdown]
 # ## Adding
 
+
 # %% nbgrader={"grade_id": "tally", "solution": true}
 class Tally:
     """A running total of floats: `Tally()` starts at 0, `add(x)` adds x and returns the tally itself."""
@@ -52,6 +53,7 @@ check("add")
 # %% [markdown]
 # ## The mean
 
+
 # %% nbgrader={"grade_id": "mean", "solution": true}
 @method(Tally)
 def mean(self):
@@ -66,6 +68,7 @@ check("mean")
 
 # %% [markdown]
 # ## Running sums
+
 
 # %% nbgrader={"grade_id": "running", "solution": true}
 def running(values):
@@ -85,6 +88,7 @@ check("running")
 
 # %% [markdown]
 # ## Halving
+
 
 # %% nbgrader={"grade_id": "halvings", "solution": true}
 def halvings(n):
