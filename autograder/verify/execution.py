@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
+import resource
 from pathlib import Path
 
 from autograder.curriculum import Exercise
 
-SECONDS = 15.0  # the most a solved notebook may take
+# The most processor time that a solved notebook's kernel may take. The bar is 15 s on a quiet machine; processor time,
+# and a third more of it for caches that are shared, keeps a busy one from changing the verdict.
+SECONDS = 20.0
 DEADLINE = 300  # seconds for one cell, so that a loop without an end is a finding and not a wait
 
 
@@ -48,12 +50,12 @@ def run(exercise: Exercise) -> list[str]:
     environment = {**os.environ, "FATHOM_ROOT": str(exercise.root), "MPLBACKEND": "agg", "FATHOM_LOG": "off"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(package), os.environ.get("PYTHONPATH"))))
     client = NotebookClient(notebook, timeout=DEADLINE, kernel_name="python3", resources={"metadata": {"path": "."}})
-    began = time.perf_counter()
+    began = processor_seconds()
     try:
         client.execute(env=environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return [f"the solved notebook does not run: {str(error).strip().splitlines()[-1][:300]}"]
-    took = time.perf_counter() - began
+    took = processor_seconds() - began
     failed = [
         f"cell {cell['id']} of the solved notebook ends in {output['ename']}: {output['evalue'][:200]}"
         for cell in notebook["cells"]
@@ -61,5 +63,11 @@ def run(exercise: Exercise) -> list[str]:
         if output["output_type"] == "error"
     ]
     if took > SECONDS and not failed:
-        return [f"the solved notebook takes {took:.0f} s; at most {SECONDS:.0f} are wanted"]
+        return [f"the solved notebook computes for {took:.0f} s; at most {SECONDS:.0f} are wanted"]
     return failed
+
+
+def processor_seconds() -> float:
+    """Processor time of the child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
