@@ -1,11 +1,12 @@
 """DESIGN's table of speeds, each as a figure and a ratio measured in the same run.
 
-Machines are noisy: what is asserted is a ratio to `import torch` or to a bare fork on this very machine, with room, or
-a median far above what was measured. `pytest -m benchmark -s` prints the figures.
+Machines are noisy: what is asserted is a ratio to `import torch` on this very machine, with room. The bars themselves stand
+beside the figures that `pytest -m benchmark -s` prints.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import statistics
 import subprocess
@@ -68,7 +69,13 @@ def test_the_map_and_the_help_come_at_once():
         run()
         took = seconds(run, 7)
         tell(f"fathom {' '.join(words)}", took, f"at most 0.25 s; python alone {python:.3f}")
-        assert took < max(0.5, 12 * python)
+        assert took < 12 * python + 0.1 * yardstick()
+
+
+@functools.cache
+def yardstick() -> float:
+    """Seconds that `import torch` takes here and now: what every warm figure is measured against."""
+    return seconds(command("-c", "import torch"), 5)
 
 
 def with_warm(body: Callable[[Judge, Diagnostician, curriculum.Exercise], None]) -> None:
@@ -99,7 +106,7 @@ def test_a_verdict_on_the_edited_part_comes_within_100_ms():
         for what, request in (("right", right), ("wrong, named", wrong)):
             took = seconds(lambda request=request: doctor.one(request), 15)  # type: ignore[misc]
             tell(f"edited part, {what}", took, f"at most 0.100 s; a bare fork of the judge {fork:.4f}")
-            assert took < 0.25
+            assert took < 0.2 * yardstick()
 
     with_warm(body)
 
@@ -108,7 +115,7 @@ def test_a_verdict_on_the_whole_exercise_comes_within_150_ms():
     def body(judge: Judge, doctor: Diagnostician, exercise: curriculum.Exercise) -> None:
         took = seconds(lambda: doctor.one(Request(exercise, "solutions")), 15)
         tell("whole exercise", took, "at most 0.150 s + its own compute")
-        assert took < 0.4
+        assert took < 0.35 * yardstick()
 
     with_warm(body)
 
@@ -121,6 +128,6 @@ def test_many_submissions_are_graded_at_15_a_second():
         graded = list(doctor.grade(requests, jobs=2))
         rate = len(graded) / (time.perf_counter() - began)
         tell("submissions a second, 100 different, 2 jobs", rate, "at least 15")
-        assert rate > 6
+        assert 1 / rate < 0.35 * yardstick()
 
     with_warm(body)
