@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# What runs in the background of a shell ignores Ctrl-C, and so would everything that these tests start and interrupt.
+with contextlib.suppress(ValueError):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COURSE = Path(__file__).parent / "course"
 PACKAGE = Path(__file__).parents[1]
@@ -259,10 +265,18 @@ class Desk:
 
     def grade(self, source: str, *parts: str) -> dict[str, Any]:
         """Grade a percent script; the report as data, with everything that the terminal would show."""
+        return dict(self.ask({"source": source, "parts": parts}))
+
+    def watch(self, notebooks: Sequence[Path]) -> list[dict[str, Any]]:
+        """The reports of a watcher on these notebooks, saved one after the other."""
+        return list(self.ask({"saved": [str(notebook) for notebook in notebooks]}))
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """Hand in a request and wait for the answer."""
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"source": source, "parts": parts}) + "\n")
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        answer = json.loads(self.process.stdout.readline())
         assert "broken" not in answer, answer
         return answer
 
@@ -278,10 +292,12 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def desk(course: Path) -> Iterator[Desk]:
-    """A warm judge that all tests share."""
+def desk(course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A warm judge that all tests share, over a course of its own."""
     kin = Family()
-    line = [sys.executable, str(Path(__file__).parent / "seam" / "desk.py"), str(course)]
+    own = tmp_path_factory.mktemp("desk") / "course"
+    shutil.copytree(course, own)
+    line = [sys.executable, str(Path(__file__).parent / "seam" / "desk.py"), str(own)]
     process = subprocess.Popen(
         line, env=kin.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -205,16 +205,19 @@ def test_junit_is_xml_that_adds_up(many: Many) -> None:
             assert len(cases) == checks
 
 
-def test_a_folder_is_its_notebooks_and_scripts(fathom: Any, made: Any, tmp_path: Path) -> None:
-    (tmp_path / "in" / "deep").mkdir(parents=True)
-    for name in ("a.py", "b.ipynb", "notes.txt", ".hidden.py", "deep/c.py"):
-        text = json.dumps(made.notebook(made.answers())) if name.endswith("ipynb") else made.answers()
-        (tmp_path / "in" / name).write_text(text, encoding="utf-8")
-    said = fathom("check", "tally", "--json", "--part", "add", "--submission", tmp_path / "in", "solutions")
-    names = [Path(submission["path"]).name for submission in said.document["submissions"]]
-    assert said.code == 0
-    assert names == ["a.py", "b.ipynb", "solutions"]
-    assert {part["part"] for submission in said.document["submissions"] for part in submission["parts"]} == {"add"}
+def test_a_folder_is_its_notebooks_and_scripts(course: Path, tmp_path: Path) -> None:
+    from autograder import curriculum
+    from autograder.judge.submission import expand
+
+    (exercise,) = curriculum.load(course).exercises
+    (tmp_path / "deep.py").mkdir()
+    assert expand(str(tmp_path), exercise) == [str(tmp_path)]
+    for name in ("b.ipynb", "a.py", "notes.txt", ".hidden.py", "deep.py/c.py"):
+        (tmp_path / name).touch()
+    assert expand(str(tmp_path), exercise) == [str(tmp_path / "a.py"), str(tmp_path / "b.ipynb")]
+    (tmp_path / "01_tally.ipynb").touch()
+    assert expand(str(tmp_path), exercise) == [str(tmp_path / "01_tally.ipynb")]
+    assert expand("solutions", exercise) == ["solutions"]
 
 
 def test_a_learners_own_notebook_is_blank_at_first_and_unchanged_afterwards(fathom: Any, course: Path) -> None:

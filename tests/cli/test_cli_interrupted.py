@@ -97,13 +97,12 @@ def start(fathom: Any, tmp_path: Path) -> Iterator[Callable[..., Running]]:
 ENDS = {
     "ctrl-c": (signal.SIGINT, "group", 130, ""),
     "a-closed-terminal": (signal.SIGHUP, "group", -signal.SIGHUP, ""),
-    "told-to-end": (signal.SIGTERM, "command", -signal.SIGTERM, ""),
     "killed": (signal.SIGKILL, "command", -signal.SIGKILL, ""),
     "its-zygote-killed": (signal.SIGKILL, "zygote", 2, "the process that runs learners' code is gone"),
 }
 
 
-@pytest.mark.parametrize(("name", "copies"), [*((name, 1) for name in ENDS), ("ctrl-c", 3), ("killed", 3)])
+@pytest.mark.parametrize(("name", "copies"), [*((name, 1) for name in ENDS), ("ctrl-c", 3)])
 def test_a_check_that_is_ended_leaves_nobody(
     name: str, copies: int, start: Callable[..., Running], runaway: Path
 ) -> None:
@@ -119,7 +118,7 @@ def test_a_check_that_is_ended_leaves_nobody(
     assert "Traceback" not in err and len(err.splitlines()) <= 1
 
 
-@pytest.mark.parametrize("moment", [0.2, 0.6, 1.2])
+@pytest.mark.parametrize("moment", [0.3, 1.0])
 def test_ctrl_c_on_the_way_to_the_first_verdict_leaves_nobody(
     moment: float, start: Callable[..., Running], runaway: Path
 ) -> None:

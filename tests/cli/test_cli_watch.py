@@ -92,7 +92,7 @@ def watch(fathom: Any, made: Any, own_course: Path) -> Iterator[Watching]:
     process.wait()
 
 
-def test_every_save_has_its_verdict_and_a_second_watch_is_refused(
+def test_every_save_has_its_verdict_until_the_zygote_is_killed_and_a_second_watch_is_refused(
     watch: Watching, fathom: Any, made: Any, own_course: Path
 ) -> None:
     second = made.fathom(own_course, fathom.family)("watch")
@@ -113,21 +113,15 @@ def test_every_save_has_its_verdict_and_a_second_watch_is_refused(
     watch.save()
     watch.says("tally: 7 of 7 points")
 
-    os.killpg(watch.process.pid, signal.SIGINT)
-    assert watch.ends(0) == ""
-    assert not fathom.family.settle()
-
-
-def test_a_watch_whose_zygote_is_killed_says_so_and_ends(watch: Watching, fathom: Any) -> None:
     (zygote,) = fathom.family.zygotes()
     os.kill(zygote, signal.SIGKILL)
-    watch.save()
+    watch.save(running="def running(values):\n    return -values")
     said = watch.ends(2)
     assert "the process that runs learners' code is gone" in said and "Traceback" not in said
     assert not fathom.family.settle()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGHUP, 0)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 0)])
 def test_a_watch_that_ends_while_it_grades_leaves_nobody_and_no_lock(
     number: int, code: int, watch: Watching, fathom: Any, own_course: Path
 ) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,60 +157,54 @@ def test_part_marks_a_check() -> None:
     assert test_something.__fathom_part__ == "add"  # type: ignore[attr-defined]
 
 
-def edited(course: Path, before: str, after: str) -> None:
-    """Change the course's checks."""
+def edited(course: Path, *changes: tuple[str, str]) -> int:
+    """Change the course's checks; returns the line of the last one."""
     file = course / CHECKS
     text = file.read_text(encoding="utf-8")
-    assert before in text
-    file.write_text(text.replace(before, after, 1), encoding="utf-8")
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after, 1)
+    file.write_text(text, encoding="utf-8")
+    return 1 + text.splitlines().index("def test_one_needs_no_halving(observe, expect):")
 
 
-def line_of(course: Path, text: str) -> int:
-    """The line of the course's checks that begins with a text."""
-    lines = (course / CHECKS).read_text(encoding="utf-8").splitlines()
-    return 1 + next(number for number, line in enumerate(lines) if line.startswith(text))
+LAST = "    expect(observe(halvings, 1, seconds=0.5), 0,"
+PARTLESS = ('@part("halvings")\ndef test_one_needs', "def test_one_needs")
 
 
-def test_what_cannot_be_collected_is_told_at_once_by_line_and_name(fathom: Any, made: Any, own_course: Path) -> None:
-    fathom = made.fathom(own_course, fathom.family)
-    edited(own_course, "def halvings(learner, n):\n    return", "def halvings(learner, n):\n    return LIMIT or")
-    said = fathom("check", "tally", "--submission", "solutions")
-    assert (said.code, said.out) == (2, "")
-    line = line_of(own_course, "def halvings")
-    assert f"test_tally.py:{line - 1}: observation halvings uses 'LIMIT' (line {line + 1})" in said.err
+def test_mistakes_in_checks_are_told_by_line_and_name(course: Path, family: Any, tmp_path: Path) -> None:
+    changes = {
+        "leans": [("def halvings(learner, n):\n    return", "def halvings(learner, n):\n    return LIMIT or")],
+        "partless": [PARTLESS],
+        "breaks": [(LAST, "    1 / 0\n" + LAST), ("    n = int(rng", "    1 / 0\n    n = int(rng")],
+        "skips": [
+            ("import torch\n", "import pytest, torch\n"),
+            ("    n = int(rng", "    pytest.skip('no')\n    n = int(rng"),
+        ],
+        "unjudged": [(LAST, "    max(observe(halvings, 1, seconds=9.0), 0,"), ('"It is there already."', "key=str")],
+    }
+    lines = {}
+    for name, edits in changes.items():
+        shutil.copytree(course, tmp_path / name)
+        lines[name] = edited(tmp_path / name, *edits)
+    (tmp_path / "unjudged" / "needs-workers").touch()
+    line = [sys.executable, str(Path(__file__).parent / "refused.py"), *(str(tmp_path / name) for name in changes)]
+    done = subprocess.run(line, env=family.environment, capture_output=True, text=True, timeout=120)
+    said = dict(zip(changes, map(json.loads, done.stdout.splitlines()), strict=True))
 
-
-def test_checks_without_a_part_or_a_judgement_are_refused_by_line_and_name(
-    fathom: Any, made: Any, own_course: Path
-) -> None:
-    fathom = made.fathom(own_course, fathom.family)
-    edited(
-        own_course, "    expect(observe(halvings, 1, seconds=0.5), 0,", "    max(observe(halvings, 1, seconds=0.5), 0,"
-    )
-    edited(own_course, '"It is there already."', "key=str")
-    said = fathom("check", "tally", "--submission", "solutions")
-    assert (said.code, said.out) == (2, "")
-    where = f"test_tally.py:{line_of(own_course, 'def test_one_needs_no_halving') - 1}: check test_one_needs_no_halving"
-    assert f"{where}: a check ends with an `expect` after its last `observe`" in said.err
-    assert "Traceback" not in said.err
-
-    edited(own_course, '@part("halvings")\ndef test_one_needs', "def test_one_needs")
-    said = fathom("check", "tally", "--submission", "solutions", "--json")
-    assert (said.code, said.out) == (2, "")
-    assert "check test_one_needs_no_halving has no @part(…)" in said.err
-
-
-def test_a_check_that_breaks_is_told_as_such_and_is_no_verdict(fathom: Any, made: Any, own_course: Path) -> None:
-    fathom = made.fathom(own_course, fathom.family)
-    edited(own_course, "    expect(observe(halvings, 1,", "    1 / 0\n    expect(observe(halvings, 1,")
-    said = fathom("check", "tally", "--submission", "solutions", "solutions")
-    assert (said.code, said.out) == (2, "")
-    assert "check test_one_needs_no_halving broke" in said.err
-    assert "ZeroDivisionError" in said.err
+    leans = (tmp_path / "leans" / CHECKS).read_text().splitlines().index("def halvings(learner, n):") + 1
+    assert f"test_tally.py:{leans - 1}: observation halvings uses 'LIMIT' (line {leans + 1})" in said["leans"]
+    own = "check test_one_needs_no_halving"
+    assert f"test_tally.py:{lines['partless']}: {own} has no @part(…)" in said["partless"]
+    first = "check test_halvings_are_the_logarithm"
+    assert f"{first} broke:\n" in said["breaks"] and "ZeroDivisionError" in said["breaks"]
+    assert f"{first} broke:\n" in said["skips"] and "Skipped: no" in said["skips"]
+    words = "a check ends with an `expect` after its last `observe`"
+    assert said["unjudged"].endswith(f"test_tally.py:{lines['unjudged'] - 1}: {own}: {words}")
 
 
 def test_plain_pytest_refuses_a_check_without_a_part(fathom: Any, made: Any, own_course: Path) -> None:
-    edited(own_course, '@part("halvings")\ndef test_one_needs', "def test_one_needs")
+    edited(own_course, PARTLESS, ("import torch\n", ""))
     said = made.fathom(own_course, fathom.family).pytest()
     assert said.code == 4
     assert "check test_one_needs_no_halving has no @part(…)" in said.err

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +27,6 @@ OTHER = {
     "halvings": "def halvings(n):\n    return no_such_name",
     "mean": "@method(Tally)\ndef mean(self)\n    return 0",
 }
-WATCHED = """
-import json, sys, time
-from pathlib import Path
-from autograder import curriculum
-from autograder.judge.session import with_judge
-from autograder.watching import Watcher
-
-course = curriculum.load(Path(sys.argv[1]))
-(exercise,) = course.exercises
-
-def body(judge):
-    watcher = Watcher(judge, [exercise])
-    for name in sys.argv[2:]:
-        exercise.notebook.write_bytes(Path(name).read_bytes())
-        *_, verdict = watcher.saved(exercise, time.perf_counter())
-        print(json.dumps(verdict.report.as_json()))
-
-with_judge(course, [exercise], body)
-"""
 LETTERS = {"passed": ".", "failed": "F", "crashed": "F", "timed_out": "F", "not_started": "s"}
 
 
@@ -59,8 +38,7 @@ def outcomes(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_three_ways_to_one_verdict(fathom: Any, own_course: Path, made: Any, tmp_path: Path) -> None:
-    fathom = made.fathom(own_course, fathom.family)
+def test_three_ways_to_one_verdict(fathom: Any, desk: Any, made: Any, tmp_path: Path) -> None:
     files = []
     for name, changed in (("mixed", MIXED), ("other", OTHER), ("right", {})):
         files.append(tmp_path / f"{name}.ipynb")
@@ -71,14 +49,11 @@ def test_three_ways_to_one_verdict(fathom: Any, own_course: Path, made: Any, tmp
     checked = said.document["submissions"]
     seen = {part["part"]: part["outcome"] for part in checked[0]["parts"]}
     assert seen == {"add": "failed", "mean": "not_started", "running": "passed", "halvings": "timed_out"}
-    assert next(part["bug"] for part in checked[0]["parts"]) == "total-overwritten"
+    assert checked[0]["parts"][0]["bug"] == "total-overwritten"
     seen = {part["part"]: part["outcome"] for part in checked[1]["parts"]}
     assert seen == {"add": "passed", "mean": "crashed", "running": "failed", "halvings": "crashed"}
 
-    line = [sys.executable, "-c", WATCHED, str(own_course), *map(str, files)]
-    done = subprocess.run(line, env=fathom.environment, capture_output=True, text=True, timeout=120)
-    watched = [json.loads(report) for report in done.stdout.splitlines()]
-    assert [outcomes(report) for report in watched] == [outcomes(report) for report in checked], done.stderr
+    assert [outcomes(report) for report in desk.watch(files)] == [outcomes(report) for report in checked]
 
     for file, report in zip(files[:2], checked, strict=False):
         plain = fathom.pytest("--submission", file)

@@ -200,12 +200,6 @@ def test_a_worker_that_ends_says_how(zygote: Zygote) -> None:
         assert words in answer.message
 
 
-def test_no_deadline_counts_the_seconds_in_which_a_zygote_warms_up() -> None:
-    with Zygote() as cold:
-        worker = cold.worker()
-        assert worker.load([], {}, {}, seconds=0.5).kind == "value"
-
-
 def test_definitions_that_do_not_end_are_tried_once(zygote: Zygote, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client.Worker.load, "__defaults__", (0.3,))
     statement = {"source": "class Odd:\n    while True: pass", "names": ["Odd"], "cell": "c", "line": 1}

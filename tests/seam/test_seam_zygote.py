@@ -51,14 +51,6 @@ def test_a_zygote_that_is_closed_takes_everybody_along(crowded: tuple[Zygote, st
     assert not Path(folder).parent.exists()
 
 
-def test_a_zygote_whose_parent_vanishes_takes_everybody_along(crowded: tuple[Zygote, str], family: Any) -> None:
-    zygote, folder = crowded
-    zygote.control.close()  # all that the end of a process does to it
-    zygote.process.wait(20)
-    assert not family.alive()
-    assert not Path(folder).parent.exists()
-
-
 def test_a_zygote_that_is_told_to_end_takes_everybody_along(crowded: tuple[Zygote, str], family: Any) -> None:
     zygote, _ = crowded
     zygote.process.send_signal(signal.SIGHUP)
@@ -77,9 +69,10 @@ def test_a_zygote_that_is_killed_is_cleared_up_after(crowded: tuple[Zygote, str]
     assert not Path(folder).parent.exists()
 
 
-def test_a_worker_whose_zygote_is_killed_under_it_is_no_crash_of_the_submission(family: Any) -> None:
+def test_a_zygote_killed_under_its_worker_is_no_crash_of_the_submission(family: Any) -> None:
     with Zygote() as zygote:
         worker = zygote.worker()
+        assert worker.load([], {}, {}, seconds=0.5).kind == "value"  # no deadline counts the warming up
         load(worker, "os.kill(os.getppid(), 9)\ntime.sleep(60)")
         with pytest.raises(ZygoteLost):
             look(worker)
