@@ -12,6 +12,8 @@ import pytest
 
 from autograder import curriculum
 
+pytestmark = pytest.mark.timeout(2700)  # every exercise and every notebook, on a machine with other tests to run
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
