@@ -48,6 +48,11 @@ class Visit:
         self.page.goto(self.home + path, wait_until="networkidle")
         return self.page
 
+    def failed(self, sent: Any) -> None:
+        """Note a request that failed; one that the browser gave up itself, on its way to the next page, is none."""
+        if sent.failure != "net::ERR_ABORTED":
+            self.wrong.append(f"failed: {sent.url}")
+
     def elsewhere(self) -> list[str]:
         """What was asked of any other host."""
         return [url for url in self.asked if not url.startswith((self.home, "data:", "blob:" + self.home))]
@@ -89,7 +94,7 @@ def visit(browser: Any, home: str) -> Iterator[Visit]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     found = Visit(context.new_page(), home)
     found.page.on("request", lambda sent: found.asked.append(sent.url))
-    found.page.on("requestfailed", lambda sent: found.wrong.append(f"failed: {sent.url}"))
+    found.page.on("requestfailed", found.failed)
     found.page.on("response", lambda got: found.wrong.append(f"{got.status}: {got.url}") if got.status >= 400 else None)
     found.page.on("pageerror", lambda error: found.wrong.append(str(error)))
     found.page.on("console", lambda line: found.wrong.append(line.text) if line.type in ("error", "warning") else None)
