@@ -250,8 +250,14 @@ def release(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> No
 
 def main() -> None:
     """The console script; several paths may follow `--submission`."""
+    from autograder.curriculum import CurriculumError
+
     sys.argv[1:] = spread(sys.argv[1:])
-    app()
+    try:
+        app()
+    except CurriculumError as error:  # lessons are read when somebody needs them
+        print(f"fathom: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def spread(arguments: list[str]) -> list[str]:

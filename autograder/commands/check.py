@@ -32,6 +32,8 @@ def run(
     exercises = chosen(course, names)
     if submissions and len(exercises) != 1:
         fail("--submission grades one exercise: name it first, as in `fathom check backprop_engine --submission PATH`")
+    if junit is not None:
+        writable(junit)
     try:
         reports = grade(course, exercises, parts, submissions, jobs)
     except JudgeError as error:
@@ -47,6 +49,14 @@ def run(
     if not submissions:
         remember(course, exercises, reports)
     return code(reports)
+
+
+def writable(junit: Path) -> None:
+    """Exit with 2 where the JUnit file cannot be written, before anything is graded for it."""
+    try:
+        junit.open("a").close()
+    except OSError as error:
+        fail(f"--junit {junit} cannot be written: {error.strerror}")
 
 
 def grade(
@@ -69,7 +79,11 @@ def grade(
         doctor = Diagnostician(judge, progress)
         if len(requests) == 1:
             return [blame(judge, requests[0], doctor.one(requests[0]).report)]
-        found = dict(doctor.grade(requests, jobs))
+        found = {}
+        with progress(f"grading {len(requests)} submissions") as tick:
+            for index, graded in doctor.grade(requests, jobs):
+                found[index] = graded
+                tick(len(found), len(requests))
         return [found[index].report for index in range(len(requests))]
 
     return with_judge(course, exercises, body, preloads(course, exercises) if len(requests) > 1 else ())

@@ -12,13 +12,13 @@ import pytest
 
 from autograder.curriculum import Curriculum, Exercise, Part
 from autograder.judge.dependency import observed
-from autograder.judge.grading import Grading, JudgeError, Record
+from autograder.judge.grading import Grading, JudgeError, Record, UnjudgedCheck
 from autograder.judge.observation import Observation
-from autograder.judge.plugin import GRADING, RECORDS, RUN_SEED, SEED, part_of
+from autograder.judge.plugin import SEED, part_of, place, run
 from autograder.judge.report import Outcome, PartReport, Report, worst
 from autograder.judge.submission import Submission, prepare, resolve
 from autograder.notebook import Cell, Unreadable, read
-from autograder.observe.client import Zygote
+from autograder.observe.client import Zygote, ZygoteLost
 
 Items = Mapping[str, Sequence[pytest.Item]]  # part → its checks
 
@@ -94,14 +94,22 @@ def run_part(
     checks = items.get(part.name, ())
     if barred(part, submission) is not None or not checks:
         return []
-    config = checks[0].config
-    config.stash[GRADING], config.stash[RUN_SEED] = grading, seed
-    records: list[Record] = []
-    config.stash[RECORDS] = records
-    grading.begin_part(confirmed)
-    for item, following in zip(checks, [*checks[1:], None], strict=True):
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-    return records
+    grading.begin_part(part.name, part.needs, confirmed)
+    return [judged(item, grading, seed) for item in checks]
+
+
+def judged(item: pytest.Item, grading: Grading, seed: int) -> Record:
+    """Run one check. JudgeError: it could give no verdict, and why."""
+    assert isinstance(item, pytest.Function)
+    try:
+        return run(item, grading, seed)
+    except ZygoteLost as error:
+        raise JudgeError(str(error)) from error
+    except UnjudgedCheck as error:
+        raise JudgeError(f"{place(item)}: {error}") from error
+    except (Exception, pytest.skip.Exception, pytest.fail.Exception) as error:
+        told = item.repr_failure(pytest.ExceptionInfo.from_exception(error))
+        raise JudgeError(f"{place(item)} broke:\n{told}") from error
 
 
 def barred(part: Part, submission: Submission) -> tuple[Outcome, str] | None:

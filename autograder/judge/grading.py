@@ -72,14 +72,16 @@ class Grading:
         self.asked = 0  # observations the present worker has answered
         self.kills = 0
         self.imported: dict[str, None] = {}  # modules that observations made a worker load
-        self.confirmed = False  # whether this part has failed in a fresh worker
+        self.part = ""  # the present one
+        self.confirmed = False  # whether it has failed in a fresh worker
+        self.failed: set[str] = set()  # parts that have failed in a fresh worker, and what failed on top of them
         self.problems: tuple[str, ...] = ()  # a sentence for each definition that could not be run
         self.hopeless: Answer | None = None  # to every observation, once the definitions themselves went wrong
 
-    def begin_part(self, confirmed: bool = False) -> None:
-        """Forget the kills and the confirmed failure of the part before; `confirmed` where this one's is known."""
-        self.kills = 0
-        self.confirmed = confirmed
+    def begin_part(self, part: str, needs: Sequence[str], confirmed: bool = False) -> None:
+        """Turn to a part; it counts as failed in a fresh worker if that is known, or if what it needs has failed so."""
+        self.part, self.kills = part, 0
+        self.confirmed = confirmed or not self.failed.isdisjoint(needs)
 
     def ask(self, what: Observation, args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float) -> Answer:
         """Run an observation in the present worker, or in a new one where there is none."""
@@ -116,23 +118,30 @@ class Grading:
     def run(self, name: str, part: str, check: Callable[[Check], None]) -> Record:
         """Run one check; the first failure of a part is confirmed alone in a fresh worker, whose verdict stands.
 
-        Once one is confirmed the part has failed, and the others need no worker of their own.
+        Once one is confirmed the part has failed, and neither its other checks nor the parts that need it are given
+        workers of their own.
         """
         lone = self.worker is None
         record = self.once(name, part, check)
-        if record.outcome in ("passed", "not_started", "timed_out") or self.confirmed:
+        if record.outcome in ("passed", "not_started", "timed_out"):
             return record
-        if lone:
-            self.confirmed = True
+        if lone or self.confirmed:
+            self.settled()
             return record
         self.retire()
         alone = self.once(name, part, check)
-        self.confirmed = alone.outcome != "passed"
-        if not self.confirmed:
+        if alone.outcome != "passed":
+            self.settled()
+        else:
             note = "It passes alone and fails after other calls: something is kept between calls."
             report = CheckReport(**{**vars(alone.report), "message": note})
             return Record(report, part, alone.comparisons, alone.raised)
         return alone
+
+    def settled(self) -> None:
+        """The present part has failed, without any doubt."""
+        self.confirmed = True
+        self.failed.add(self.part)
 
     def once(self, name: str, part: str, check: Callable[[Check], None]) -> Record:
         """Run one check as it comes."""

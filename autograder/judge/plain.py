@@ -26,14 +26,15 @@ class Plain:
         if exercise not in self.found:
             self.found[exercise] = self.open(exercise, item)
         submission, grading = self.found[exercise]
-        outcome = barred(submission.exercise.part(part), submission)
+        asked = submission.exercise.part(part)
+        outcome = barred(asked, submission)
         if outcome is not None and outcome[0] == "not_started":
             pytest.skip(f"not started: {outcome[1]}")
         if outcome is not None:
             pytest.fail(f"{outcome[0]}: {outcome[1]}", pytrace=False)
         if (exercise, part) != self.part:
             self.part = (exercise, part)
-            grading.begin_part()
+            grading.begin_part(part, asked.needs)
         return grading
 
     def open(self, name: str, item: pytest.Item) -> tuple[Submission, Grading]:

@@ -1,13 +1,14 @@
 """The pytest plugin: checks are ordinary pytest functions, and this is what `observe`, `expect` and `rng` mean.
 
-It serves two callers. Plain `pytest autograder/checks/…` grades the learner's notebook, or another with
-`--submission`. The judge's own session (`autograder.judge.session`) hands in each submission and takes records out.
+Plain `pytest autograder/checks/…` grades the learner's notebook, or another with `--submission`. The judge's own session
+(`autograder.judge.session`) only collects with pytest and calls `run` itself: the protocol around each test costs as
+much again as the check.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,6 @@ from autograder.judge.report import CheckReport
 from autograder.observe.client import ZygoteLost
 
 SEED = 0
-RECORDS = pytest.StashKey[list[Record]]()
-GRADING = pytest.StashKey[Grading]()
-RUN_SEED = pytest.StashKey[int]()
 PLAIN = pytest.StashKey["Any"]()
 
 
@@ -31,20 +29,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--run-seed", type=int, default=SEED, help="seed of the inputs that checks draw")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[RUN_SEED] = config.getoption("--run-seed", SEED)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a check that names no part."""
+    """Refuse a check that the judge could not run."""
     for item in items:
-        if is_check(item) and part_of(item) is None:
-            raise pytest.UsageError(partless(item))
+        if is_check(item) and (fault := fault_of(item)):
+            raise pytest.UsageError(fault)
 
 
-def partless(item: pytest.Item) -> str:
-    """What is wrong with a check that names no part."""
-    return f"{place(item)} has no @part(…): a check belongs to a part of its exercise"
+def fault_of(item: pytest.Item) -> str | None:
+    """Why the judge could not run a check: it names no part, or asks for a fixture that is not ours."""
+    if part_of(item) is None:
+        return f"{place(item)} has no @part(…): a check belongs to a part of its exercise"
+    known = {*OURS, *params_of(item)}
+    others = [name for name in getattr(item, "fixturenames", ()) if name not in known]
+    if others:
+        return f"{place(item)} asks for {', '.join(others)}: a check takes {', '.join(OURS)} and its own parameters"
+    return None
 
 
 def place(item: pytest.Item) -> str:
@@ -68,70 +68,36 @@ def exercise_of(item: pytest.Item) -> str:
     return item.path.stem.removeprefix("test_")
 
 
-class Slot:
-    """Holds the recorder of the running check, so that a check can run twice with the same fixtures."""
-
-    check: Check | None = None
-
-    @property
-    def now(self) -> Check:
-        if self.check is None:
-            raise RuntimeError("observe and expect work inside a running check only")
-        return self.check
-
-
-class Observe:
+@pytest.fixture
+def observe() -> None:
     """`observe(observation, *args, seconds=5.0, may_raise=False, **kwargs)`: see `Check.observe`."""
 
-    def __init__(self, slot: Slot) -> None:
-        self.slot = slot
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.slot.now.observe(*args, **kwargs)
-
-
-class Expect:
-    """`expect(got, want, message, rtol=None, atol=None, dtype=False)`: see `Check.expect`."""
-
-    def __init__(self, slot: Slot) -> None:
-        self.slot = slot
-
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
-        self.slot.now.expect(*args, **kwargs)
+@pytest.fixture
+def expect() -> None:
+    """`expect(got, want, message, *, rtol=None, atol=None, dtype=False)`: see `Check.expect`."""
 
 
 @pytest.fixture
-def fathom_slot() -> Slot:
-    return Slot()
-
-
-@pytest.fixture
-def observe(fathom_slot: Slot) -> Observe:
-    return Observe(fathom_slot)
-
-
-@pytest.fixture
-def expect(fathom_slot: Slot) -> Expect:
-    return Expect(fathom_slot)
-
-
-@pytest.fixture
-def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+def rng() -> None:
     """A generator for a check's inputs: the same on every public run, fresh for each secret run seed."""
-    seed = request.config.stash[RUN_SEED]
-    return np.random.default_rng([seed, zlib.crc32(request.node.name.encode())])
+
+
+OURS = ("observe", "expect", "rng")  # pytest resolves these names; `run` makes what they stand for
+
+
+def params_of(item: pytest.Item) -> Mapping[str, Any]:
+    """The values of `pytest.mark.parametrize` for this item."""
+    return item.callspec.params if hasattr(item, "callspec") else {}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a check under its grading; in plain pytest, turn the record into pytest's own outcome."""
+    """Run a check of plain pytest, and turn its record into pytest's own outcome."""
     if not is_check(pyfuncitem):
         return None
-    if GRADING in pyfuncitem.config.stash:
-        pyfuncitem.config.stash[RECORDS].append(run(pyfuncitem, pyfuncitem.config.stash[GRADING]))
-        return True
     try:
-        record = run(pyfuncitem, plain_grading(pyfuncitem))
+        record = run(pyfuncitem, plain_grading(pyfuncitem), pyfuncitem.config.getoption("--run-seed"))
     except ZygoteLost as error:
         pytest.exit(str(error), returncode=2)
     if record.outcome == "passed" and record.report.message:
@@ -140,20 +106,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-def run(item: pytest.Function, grading: Grading) -> Record:
+def run(item: pytest.Function, grading: Grading, seed: int) -> Record:
     """Run one check function, as often as the grading asks for."""
-    given: dict[str, Any] = item.funcargs
-    arguments = {name: given[name] for name in item._fixtureinfo.argnames}
-    slot: Slot = given["fathom_slot"]
-    generator = arguments.get("rng")
-    start = generator.bit_generator.state if generator is not None else None
 
     def check(recorder: Check) -> None:
-        if generator is not None:
-            generator.bit_generator.state = start
-        slot.check = recorder
+        ours = {"observe": recorder.observe, "expect": recorder.expect, "rng": generator(item, seed)}
+        given = {**ours, **params_of(item)}
         try:
-            item.obj(**arguments)
+            item.obj(**{name: given[name] for name in item._fixtureinfo.argnames})
         except (Stopped, UnjudgedCheck, ZygoteLost):
             raise
         except Exception as error:
@@ -163,6 +123,11 @@ def run(item: pytest.Function, grading: Grading) -> Record:
             raise Stopped("failed", f"what came back could not be judged ({type(error).__name__}: {error})") from error
 
     return grading.run(sentence(item), part_of(item) or "", check)
+
+
+def generator(item: pytest.Item, seed: int) -> np.random.Generator:
+    """The stream of a check's inputs."""
+    return np.random.default_rng([seed, zlib.crc32(item.name.encode())])
 
 
 def sentence(item: pytest.Item) -> str:

@@ -24,7 +24,7 @@ import pytest
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge import plugin
 from autograder.judge.examine import Diagnose, Graded, Items, Request, by_part, examine
-from autograder.judge.grading import Comparison, JudgeError, Record, UnjudgedCheck
+from autograder.judge.grading import Comparison, JudgeError, Record
 from autograder.judge.report import CheckReport, Report, from_data, to_data
 from autograder.judge.submission import reference
 from autograder.observe import wire
@@ -87,24 +87,12 @@ class Loop:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        self.errors += [plugin.partless(item) for item in items if plugin.part_of(item) is None]
-        items[:] = [item for item in items if plugin.part_of(item) is not None]
+        faults = {item: plugin.fault_of(item) for item in items}
+        self.errors += [fault for fault in faults.values() if fault]
+        items[:] = [item for item in items if not faults[item]]
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.raised = excinfo.value
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
-        if call.excinfo is not None:
-            raise JudgeError(self.broken(item, call.excinfo)) from call.excinfo.value
-
-    def broken(self, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
-        """Why a check could give no verdict."""
-        if isinstance(excinfo.value, ZygoteLost):
-            return str(excinfo.value)
-        if isinstance(excinfo.value, UnjudgedCheck):
-            return f"{plugin.place(item)}: {excinfo.value}"
-        return f"{plugin.place(item)} broke:\n{item.repr_failure(excinfo)}"
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.ran = True

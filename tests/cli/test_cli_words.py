@@ -73,14 +73,12 @@ def test_neither_a_disk_that_refuses_nor_escape_codes_harm_what_the_terminal_sho
     assert not set(said.out) & set("\x1b\x07\u202e")
 
 
-@pytest.mark.xfail(strict=True, reason="commands/check.py: a file that cannot be written ends in a traceback")
 def test_junit_that_cannot_be_written_is_said_before_the_work(fathom: Any, tmp_path: Path) -> None:
     said = fathom("check", "tally", "--json", "--junit", tmp_path / "no" / "x.xml", "--submission", "solutions")
     assert said.code == 2
     assert "--junit" in said.err and "Traceback" not in said.err
 
 
-@pytest.mark.xfail(strict=True, reason="commands: a CurriculumError behind a part ends in a traceback")
 def test_a_mistake_of_an_author_is_a_sentence(fathom: Any, made: Any, own_course: Path) -> None:
     toml = own_course / "solutions" / "phase1_foundations" / "tally" / "parts.toml"
     toml.write_text(toml.read_text(encoding="utf-8") + "\n[moan]\ntitle = 'typo'\n", encoding="utf-8")

@@ -176,6 +176,7 @@ def test_mistakes_in_checks_are_told_by_line_and_name(course: Path, family: Any,
     changes = {
         "leans": [("def halvings(learner, n):\n    return", "def halvings(learner, n):\n    return LIMIT or")],
         "partless": [PARTLESS],
+        "borrows": [("def test_halvings_are_the_logarithm(", "def test_halvings_are_the_logarithm(tmp_path, ")],
         "breaks": [(LAST, "    1 / 0\n" + LAST), ("    n = int(rng", "    1 / 0\n    n = int(rng")],
         "skips": [
             ("import torch\n", "import pytest, torch\n"),
@@ -197,6 +198,7 @@ def test_mistakes_in_checks_are_told_by_line_and_name(course: Path, family: Any,
     own = "check test_one_needs_no_halving"
     assert f"test_tally.py:{lines['partless']}: {own} has no @part(…)" in said["partless"]
     first = "check test_halvings_are_the_logarithm"
+    assert f"{first} asks for tmp_path: a check takes observe, expect, rng" in said["borrows"]
     assert f"{first} broke:\n" in said["breaks"] and "ZeroDivisionError" in said["breaks"]
     assert f"{first} broke:\n" in said["skips"] and "Skipped: no" in said["skips"]
     words = "a check ends with an `expect` after its last `observe`"

@@ -13,7 +13,8 @@ import pytest
 import torch
 from seam_asking import load, look
 
-from autograder.judge.grading import Grading
+from autograder.judge import observation
+from autograder.judge.grading import Check, Grading
 from autograder.observe import client
 from autograder.observe.client import Worker, Zygote
 from autograder.observe.wire import Opaque
@@ -206,13 +207,34 @@ def test_definitions_that_do_not_end_are_tried_once(zygote: Zygote, monkeypatch:
     grading = Grading(zygote, [statement], {}, {}, {})
     began = time.monotonic()
     for _ in range(20):
-        grading.begin_part()
+        grading.begin_part("tally", ())
         answer = grading.ask(None, (), {}, 5.0)  # type: ignore[arg-type]
         assert (answer.kind, answer.message) == (
             "late",
             "while the definitions were run: no answer within 0.3 seconds",
         )
     assert time.monotonic() - began < 5
+
+
+@observation
+def answer(learner):  # type: ignore[no-untyped-def]
+    return learner.answer()
+
+
+def test_a_failure_is_confirmed_once_for_a_part_and_what_builds_on_it(zygote: Zygote) -> None:
+    def check(recorder: Check) -> None:
+        recorder.expect(recorder.observe(answer), 42, "no")
+
+    statement = {"source": "def answer(): return 41", "names": ["answer"], "cell": "c", "line": 1}
+    grading = Grading(zygote, [statement], {}, {}, {})
+    workers = []
+    for part, needs in (("first", ()), ("built on it", ("first",)), ("and on that", ("built on it",)), ("alone", ())):
+        grading.begin_part(part, needs)
+        for name in ("one", "two"):
+            assert grading.run(name, part, check).outcome == "failed"
+        workers.append(grading.worker)
+    grading.retire()
+    assert workers[0] is workers[1] is workers[2] is not workers[3]
 
 
 def test_a_worker_that_ends_leaves_no_files(zygote: Zygote) -> None:
