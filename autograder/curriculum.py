@@ -84,6 +84,13 @@ class Exercise:
         names = [part.name for part in self.parts]
         raise LookupError(f"{self.name} has no part {name!r}{_nearest(name, names)}. Its parts: {', '.join(names)}.")
 
+    def built_on(self, name: str) -> tuple[str, ...]:
+        """A part and all that need it, directly or not, in the order of the lesson: where a bug of it can show."""
+        found = {name}
+        while further := {part.name for part in self.parts if not found.isdisjoint(part.needs)} - found:
+            found |= further
+        return tuple(part.name for part in self.parts if part.name in found)
+
 
 @dataclass(frozen=True)
 class Phase:

@@ -141,6 +141,13 @@ NAMES = [
 ]
 
 
+def test_a_bug_can_show_in_its_part_and_in_all_that_build_on_it(course: Curriculum) -> None:
+    exercise = course.exercises[0]
+    assert [(part.name, part.needs) for part in exercise.parts][:2] == [("add", ()), ("signs", ("add",))]
+    assert exercise.built_on("add")[:2] == ("add", "signs")
+    assert "add" not in exercise.built_on("signs")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_exercise_is_found_by_many_names(course: Curriculum, name: str) -> None:
     assert course.exercise(name).number == 1

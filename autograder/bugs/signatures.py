@@ -18,12 +18,12 @@ from autograder.judge.session import Judge, record_from_data, record_to_data
 from autograder.judge.submission import SOLUTIONS
 from autograder.observe import wire
 
-FORMAT = 4
+FORMAT = 5
 
 RELEASED = "signatures.bin"
 
 Tick = Callable[[int, int], None]  # done, of how many
-Signature = tuple[Record, ...]  # every check's record, for one bug
+Signature = tuple[Record, ...]  # for one bug, the records of its part's checks and of those that build on it
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ def run_catalogue(judge: Judge, exercise: Exercise, tick: Tick = lambda done, to
     """Run the reference and every bug of an exercise, and keep what was seen; `tick(done, total)` follows it."""
     bugs = catalogue(exercise).bugs
     requests = [Request(exercise, SOLUTIONS)]
-    requests += [Request(exercise, f"bug {bug.id}", cells=mutated(exercise, bug)) for bug in bugs]
+    requests += [
+        Request(exercise, f"bug {bug.id}", mutated(exercise, bug), exercise.built_on(bug.part)) for bug in bugs
+    ]
     runs = {}
     for index, graded in judge.grade(requests, keep=True):
         runs[index] = graded

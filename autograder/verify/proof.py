@@ -51,11 +51,13 @@ class Trial:
     kind: str  # reference, blank, bug, other_words, variant
     entry: Bug | Rewrite | None
     cells: tuple[Cell, ...] | None
+    parts: tuple[str, ...] | None = None  # where a bug can show; elsewhere nobody asks for it
 
     @property
     def request(self) -> Request:
         name = self.entry.id if self.entry else self.kind
-        return Request(self.exercise, SOLUTIONS if self.cells is None else f"{self.kind} {name}", self.cells)
+        path = SOLUTIONS if self.cells is None else f"{self.kind} {name}"
+        return Request(self.exercise, path, self.cells, self.parts)
 
 
 def prove(judge: Judge, exercises: Sequence[Exercise], progress: Progress = lambda done, total: None) -> list[Proof]:
@@ -90,9 +92,17 @@ def listed(exercise: Exercise, proof: Proof) -> Iterator[Trial]:
     for kind, entries in kinds:
         for entry in entries:
             try:
-                yield Trial(exercise, kind, entry, mutated(exercise, entry))
+                cells = mutated(exercise, entry)
+                yield Trial(exercise, kind, entry, cells, home(exercise, listing, entry))
             except CurriculumError as error:
                 proof.findings.append(str(error))
+
+
+def home(exercise: Exercise, listing: Catalogue, entry: Bug | Rewrite) -> tuple[str, ...] | None:
+    """The parts in which a bug can show, whatever its words; None for a variant, which must pass everywhere."""
+    if isinstance(entry, Bug):
+        return exercise.built_on(entry.part)
+    return exercise.built_on(listing.bug(entry.bug).part) if entry.bug else None
 
 
 def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof: Proof, judge: Judge) -> None:
