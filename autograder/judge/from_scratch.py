@@ -11,6 +11,13 @@ from autograder.curriculum import Exercise
 from autograder.judge.dependency import aliases, graph, reach
 from autograder.notebook import Definitions
 
+# Doors through which anything can come in unseen; who writes a layer from scratch needs none of them.
+DOORS = (
+    *("__builtins__", "__import__", "__loader__", "builtins", "compile", "ctypes", "eval", "exec", "gc", "importlib"),
+    *("inspect", "pkgutil", "runpy", "sys._current_frames", "sys._getframe", "sys.meta_path", "sys.modules"),
+    *(".__globals__", ".__subclasses__", ".f_back", ".f_globals", ".f_locals", ".gi_frame", ".tb_frame"),
+)
+
 
 def offences(found: Definitions, exercise: Exercise) -> dict[str, str]:
     """Parts that reach a forbidden name, each with the name; an import alone is no offence."""
@@ -18,11 +25,12 @@ def offences(found: Definitions, exercise: Exercise) -> dict[str, str]:
         return {}
     definitions = graph(found.statements)
     imported = aliases(found.statements)
+    mine = {definition.name for definition in definitions}
     bad: dict[str, str] = {}
     for definition in definitions:
         known = {**imported, **definition.local}
         for name in sorted(resolved(name, known) for name in definition.reads):
-            if matches(name, exercise.from_scratch):
+            if matches(name, exercise.from_scratch) or (matches(name, DOORS) and name not in mine):
                 bad.setdefault(definition.name, name)
     result: dict[str, str] = {}
     for part in exercise.parts if bad else ():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -66,25 +67,34 @@ def as_user(user: str) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", script, "sh"]
 
 
+def unguarded(source: Path, place: Path) -> Path:
+    """A copy of a course that forbids nothing by name, so that attacks meet the lock alone."""
+    shutil.copytree(source, place)
+    for lesson in place.glob("solutions/*/*/exercise.py"):
+        lesson.write_text(re.sub(r"from_scratch: \[.*\]", "from_scratch: []", lesson.read_text()))
+    return place
+
+
 def run(user: str) -> dict[str, Any]:
     """Write the class, grade it as `user`, and grade the honest ones alone."""
     place = Path(tempfile.mkdtemp(prefix="fathom-hostile-"))
     canary = Path(tempfile.mkdtemp(prefix="fathom-canary-"))
     for folder in (place, canary):
         folder.chmod(0o777)
+    course = unguarded(COURSE, place / "course")
     everyone, few = place / "class", place / "few"
     with listening() as (port, heard):
         honest(everyone)
         honest(few)
         known = {
-            a.name: a for a in attacks(COURSE, everyone / "honest-reference" / "tally.py", canary / "touched", port)
+            a.name: a for a in attacks(course, everyone / "honest-reference" / "tally.py", canary / "touched", port)
         }
         for name, attack in known.items():
             (everyone / name).mkdir()
             (everyone / name / "tally.py").write_text(attack.source, encoding="utf-8", errors="surrogateescape")
-        files.write(everyone, COURSE)
-        graded = grade(user, everyone, place / "out")
-        alone = grade(user, few, place / "alone")
+        files.write(everyone, course)
+        graded = grade(user, course, everyone, place / "out")
+        alone = grade(user, course, few, place / "alone")
         touched = [*map(str, canary.iterdir()), *heard, *(["/tmp/pwned"] if Path("/tmp/pwned").exists() else [])]
     shutil.rmtree(canary)
     return {
@@ -99,7 +109,7 @@ def run(user: str) -> dict[str, Any]:
     }
 
 
-def grade(user: str, folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
+def grade(user: str, course: Path, folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
     """`fathom grade` in a process of its own, watched for what it leaves behind."""
     code = "from autograder.cli import main; main()"
     command = [
@@ -117,7 +127,7 @@ def grade(user: str, folder: Path, out: Path) -> subprocess.CompletedProcess[str
         "--json",
     ]
     runner = str(Path(__file__).with_name("runner.py"))
-    environment = {**os.environ, "FATHOM_ROOT": str(COURSE), "PYTHONPATH": str(REPOSITORY), "HOME": str(out.parent)}
+    environment = {**os.environ, "FATHOM_ROOT": str(course), "PYTHONPATH": str(REPOSITORY), "HOME": str(out.parent)}
     words = [*as_user(user), sys.executable, runner, *command]
     return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=500, cwd=out.parent)
 

@@ -41,7 +41,26 @@ def test_a_ready_made_thing_is_found(name: str, course: Path) -> None:
     assert prepared(OFFENCES[name], course).offences == {"running": "torch.cumsum"}
 
 
+DOORS = {
+    "a-module-by-a-made-up-name": "def running(v): return __import__('tor' + 'ch').cumsum(v, 0)",
+    "importlib": "import importlib as i\ndef running(v): return i.import_module('tor' + 'ch').cumsum(v, 0)",
+    "the-table-of-modules": "import sys\ndef running(v): return sys.modules['tor' + 'ch'].cumsum(v, 0)",
+    "a-text-that-is-run": "def running(v): return eval('tor' + 'ch.cumsum(v, 0)')",
+    "the-caller's-names": "import sys\ndef running(v): return sys._getframe(1).f_globals['tor' + 'ch'].cumsum(v, 0)",
+    "a-traceback": "def running(v):\n    try: 1 / 0\n    except Exception as e: return e.__traceback__.tb_frame",
+    "in-a-helper": "import inspect\ndef a(): return inspect.stack()\ndef running(v): return a()",
+}
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_a_door_through_which_it_could_come_unseen_is_shut(name: str, course: Path) -> None:
+    assert list(prepared(DOORS[name], course).offences) == ["running"]
+
+
 INNOCENT = {
+    "a-recursion-limit": "import sys\ndef running(v):\n    sys.setrecursionlimit(5000)\n    return v",
+    "a-function-called-compile": "def compile(v): return v\ndef running(v): return compile(v)",
+    "a-module-in-eval-mode": "def running(v):\n    v.model.eval()\n    return v",
     "a-mere-import": "import torch\nfrom torch import cumsum\nimport statistics\ndef running(v): return v",
     "a-comment-and-a-text": "import torch\ndef running(v):\n    '''As torch.cumsum does.'''\n    return v  # not torch.cumsum",
     "a-helper-nobody-uses": "import torch\ndef unused(v): return torch.cumsum(v, 0)\ndef running(v): return v",
