@@ -17,7 +17,7 @@ from autograder.notebook.regions import cleared
 from autograder.render.text import points
 from autograder.site import gallery
 from autograder.site.answers import answer
-from autograder.site.markdown import asks, box, fence, prose, spoiler, strip
+from autograder.site.markdown import asks, box, fence, prose, spoiler, strip, unsearchable
 from autograder.site.running import Output, Run
 
 LONG = 24  # lines from which given functions are folded away
@@ -100,7 +100,7 @@ def check(exercise: Exercise, cells: Sequence[Cell], part: Part) -> str:
     ]
     hints = [spoiler("tip", f"Hint {level}", hint) for level, hint in enumerate(part.hints, 1)]
     solution = spoiler("success", "One solution", fence(answer(cells, part.name), "python"))
-    return box("part", "\n\n".join([strip("head", words), *hints, solution]), f"part-{part.name}")
+    return box("part", "\n\n".join([strip("head", words), unsearchable([*hints, solution])]), f"part-{part.name}")
 
 
 def output(out: Output, run: Run, figures: str) -> str:

@@ -42,6 +42,11 @@ def box(classes: str, body: str, name: str = "") -> str:
     return f'<div class="{classes}"{identity} markdown>\n\n{body}\n\n</div>'
 
 
+def unsearchable(blocks: Iterable[str]) -> str:
+    """Blocks that the site's search does not look into: a search must not show what a click was to show."""
+    return "<div data-search-exclude markdown>\n\n" + "\n\n".join(blocks) + "\n\n</div>"
+
+
 def strip(kind: str, words: Iterable[str]) -> str:
     """Short words in a row."""
     return box(kind, "\n".join(f"- {word}" for word in words))

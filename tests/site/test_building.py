@@ -59,6 +59,12 @@ def test_without_npm_the_site_is_built_with_formulas_as_latex(offline: Path) -> 
     assert "katex" not in page.read_text(encoding="utf-8")
 
 
+def test_a_search_finds_prose_and_neither_hints_nor_solutions(offline: Path) -> None:
+    index = (build(offline, progress=lambda said: None) / "search" / "search_index.json").read_text(encoding="utf-8")
+    assert "Sums" in index
+    assert "Think of plus" not in index and "One solution" not in index
+
+
 def test_a_broken_link_in_a_lesson_fails_a_strict_build_and_is_quoted(offline: Path) -> None:
     lesson = offline / "solutions" / "phase2_llm_projects" / "more" / "exercise.py"
     lesson.write_text(lesson.read_text(encoding="utf-8").replace("01_sums.ipynb", "nowhere.ipynb"), encoding="utf-8")
