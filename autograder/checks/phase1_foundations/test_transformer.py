@@ -1,4 +1,4 @@
-"""Checks of the Transformer: against torch's own layers and nn.Transformer on shared weights, slow loops, exhaustive search.
+"""Checks of the Transformer: against torch's own layers and nn.Transformer on shared weights, slow loops, full searches.
 
 `place` below says where nn.Transformer keeps a weight of ours; the oracles are its layers, its loss and plain loops.
 """
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from autograder.judge import observation, part
 
 C, H, W = 12, 4, 10
+SEED, STEPS = 1, 100  # of the one training run: 0.94, other seeds 0.78 to 0.94; without a mask or positions 0 to 0.28
 SIZES = {"V": 11, "C": C, "H": H, "W": W, "encoders": 1, "decoders": 2}
 
 
@@ -29,14 +30,15 @@ def some(rng, *shape):
     return order < torch.from_numpy(rng.integers(1, shape[-1], shape[:-1]))[..., None]
 
 
-def shapes_of(kind):
-    """Names and shapes of the weights of a layer, or of a whole model of SIZES."""
+def shapes_of(kind, sizes=SIZES):
+    """Names and shapes of the weights of a layer, or of a whole model."""
+    C, W = sizes["C"], sizes["W"]
     if kind == "whole":
-        found = {"embedding.weight": (SIZES["V"], C), "head.bias": (SIZES["V"],)}
+        found = {"embedding.weight": (sizes["V"], C), "head.bias": (sizes["V"],)}
         for stack in ("encoder", "decoder"):
             found |= {f"{stack}_norm.{each}": (C,) for each in ("weight", "bias")}
-            for layer in range(SIZES[f"{stack}s"]):
-                found |= {f"{stack}.{layer}.{name}": shape for name, shape in shapes_of(stack).items()}
+            for layer in range(sizes[f"{stack}s"]):
+                found |= {f"{stack}.{layer}.{name}": shape for name, shape in shapes_of(stack, sizes).items()}
         return found
     attentions = ("attention",) if kind == "encoder" else ("attention", "cross_attention")
     linears = {f"{name}.{each}": (C, C) for name in attentions for each in ("query", "key", "value", "out")}
@@ -58,9 +60,9 @@ def place(name):
     name = re.sub(r"^(encoder|decoder)\.", r"\1.layers.", name).replace("_norm.", ".norm.")
     name = name.replace("feed_forward.", "").replace("cross_attention", "multihead_attn")
     name = name.replace("attention.", "self_attn.").replace(".out.", ".out_proj.")
-    for third, part in enumerate(("query", "key", "value")):
-        if f".{part}." in name:
-            return name.replace(f".{part}.", ".in_proj_"), third
+    for third, projection in enumerate(("query", "key", "value")):
+        if f".{projection}." in name:
+            return name.replace(f".{projection}.", ".in_proj_"), third
     return name, None
 
 
@@ -88,7 +90,7 @@ def without_key_bias(slopes):
     return {name: value for name, value in slopes.items() if not name.endswith("key.bias")}
 
 
-def hidden(mask, B, rows, columns):
+def hidden(mask, H, B, rows, columns):
     """Our mask in torch's form: True is hidden, heads and batch in one axis."""
     return None if mask is None else ~mask.broadcast_to(B, H, rows, columns).reshape(B * H, rows, columns)
 
@@ -102,28 +104,29 @@ def clock(T, width):
 class Twin:
     """The whole model by nn.Transformer, on our weights; `pad` is the token that is none."""
 
-    def __init__(self, weights, pad):
-        self.pad, self.weights = pad, weights
-        self.model = nn.Transformer(C, H, SIZES["encoders"], SIZES["decoders"], W, dropout=0.0, batch_first=True)
+    def __init__(self, weights, pad, sizes=SIZES):
+        self.pad, self.weights, self.C, self.H = pad, weights, sizes["C"], sizes["H"]
+        shape = [sizes[name] for name in ("C", "H", "encoders", "decoders", "W")]
+        self.model = nn.Transformer(*shape, dropout=0.0, batch_first=True)
         filled(self.model, {name: w for name, w in weights.items() if name.split(".")[0] not in ("embedding", "head")})
         self.table = weights["embedding.weight"].clone().requires_grad_()
         self.bias = weights["head.bias"].clone().requires_grad_()
 
     def embed(self, tokens):
-        return self.table[tokens] * math.sqrt(C) + clock(tokens.shape[1], C)
+        return self.table[tokens] * math.sqrt(self.C) + clock(tokens.shape[1], self.C)
+
+    def padding(self, tokens, rows):
+        """True is hidden: everything that is padding, from every row; in a form for which torch needs no sympy."""
+        return hidden((tokens != self.pad)[:, None, None], self.H, len(tokens), rows, tokens.shape[1])
 
     def encode(self, source):
-        return self.model.encoder(self.embed(source), src_key_padding_mask=source == self.pad)
+        return self.model.encoder(self.embed(source), self.padding(source, source.shape[1]))
 
     def decode(self, target, memory, source=None):
         T = target.shape[1]
-        y = self.model.decoder(
-            self.embed(target),
-            memory,
-            tgt_mask=~torch.ones(T, T).tril().bool(),
-            tgt_key_padding_mask=target == self.pad,
-            memory_key_padding_mask=None if source is None else source == self.pad,
-        )
+        ahead = ~torch.ones(T, T).tril().bool()
+        across = None if source is None else self.padding(source, T)
+        y = self.model.decoder(self.embed(target), memory, self.padding(target, T) | ahead, across)
         return y @ self.table.T + self.bias
 
     def __call__(self, source, target):
@@ -284,7 +287,7 @@ def rates(learner, settings):
 
 @observation
 def written(learner, tables, pad, source, limit, edges):
-    """What is written with a model for which the next token depends on the last one and on the source, and how it is used."""
+    """What is written with a model whose next token depends on the last one and on the row, and how the model is used."""
 
     class Scripted(nn.Module):
         def __init__(self):
@@ -316,28 +319,29 @@ def written_by_a_model(learner, sizes, weights, pad, source, limit):
 
 
 @observation
-def learning_to_reverse(learner, sizes, weights, sources, targets, asked, first_loss):
-    """Train by hand-written Adam if the loss before is as it should be; the share of sources then reversed exactly."""
+def learning_to_reverse(learner, sizes, weights, sources, targets, asked, cut, first_loss, first_words):
+    """Train, if loss and words before are right: the share of sources then reversed exactly. Adam by hand."""
     model = probe.load(learner.Transformer(**sizes, dropout=0.0), weights)
-    state = [(p, torch.zeros_like(p), torch.zeros_like(p)) for p in model.parameters()]
-    losses = []
-    for n, (source, target) in enumerate(zip(sources, targets)):
+    parameters = list(model.parameters())
+    loss, words = learner.teach(model, sources[0], cut, 0.2), learner.greedy(model, asked[::17], 4)
+    found = {"loss before": loss.item(), "words before": words, "reversed exactly": 0.0}
+    if abs(loss.item() - first_loss) > 1e-3 or not torch.equal(words, first_words):
+        return found
+    numbers = nn.utils.parameters_to_vector(parameters).detach()
+    nn.utils.vector_to_parameters(numbers, parameters)  # from now on they are pieces of one vector
+    mean, square = torch.zeros_like(numbers), torch.zeros_like(numbers)
+    for n, (source, target) in enumerate(zip(sources, targets), 1):
         loss = learner.teach(model, source, target)
-        losses.append(loss.item())
-        if not abs(losses[0] - first_loss) < 1e-3:
-            return {"loss before": losses[0], "reversed exactly": 0.0}
-        model.zero_grad()
-        loss.backward()
-        rate = 0.01 * min(1.0, (n + 1) / 20)
-        with torch.no_grad():
-            for p, mean, square in state:
-                mean.mul_(0.9).add_(p.grad, alpha=0.1)
-                square.mul_(0.98).addcmul_(p.grad, p.grad, value=0.02)
-                p -= rate * mean / (1 - 0.9 ** (n + 1)) / ((square / (1 - 0.98 ** (n + 1))).sqrt() + 1e-9)
-    out = learner.greedy(model.eval(), asked, asked.shape[1] + 1)
-    want = asked.flip(1)
-    right = (out[:, :-1] == want).all(1) & (out[:, -1] == 2) if out.shape[1] == want.shape[1] + 1 else torch.zeros(1)
-    return {"loss before": losses[0], "reversed exactly": right.float().mean().item()}
+        slopes = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+        slope = nn.utils.parameters_to_vector(slopes)
+        mean.mul_(0.9).add_(slope, alpha=0.1)
+        square.mul_(0.98).addcmul_(slope, slope, value=0.02)
+        rate = 0.01 * min(1.0, n / 20)
+        numbers -= rate * mean / (1 - 0.9**n) / ((square / (1 - 0.98**n)).sqrt() + 1e-9)
+    written = learner.greedy(model, asked, 4)
+    written = F.pad(written, (0, 4 - written.shape[1]))
+    right = (written == F.pad(asked.flip(1), (0, 1), value=2)).all(1)
+    return found | {"reversed exactly": right.float().mean().item()}
 
 
 @observation
@@ -349,7 +353,7 @@ def searched(learner, table, beams, limit, how):
         before = texts[:, -2] if n > 1 else torch.zeros(len(texts), dtype=torch.long)
         return table[n - 1, before, texts[:, -1]]
 
-    tokens, score = learner.beam_search(probe.Bounded(next_logs, 50), beams, limit, **how)
+    tokens, score = learner.beam_search(probe.Bounded(next_logs, 500), beams, limit, **how)
     return {"tokens": [int(token) for token in tokens], "score": float(score)}
 
 
@@ -384,7 +388,8 @@ def normed_by_torch(x, weight, bias, eps=1e-5):
 @part("layer_norm")
 @pytest.mark.parametrize("shape", [(3, 5, 12), (4, 7), (6,), (5, 9, 2)])
 def test_it_is_torchs_layer_norm(observe, expect, rng, shape):
-    x, weight, bias = normal(rng, *shape, size=1.5) + 0.7, normal(rng, shape[-1]), normal(rng, shape[-1])
+    x = normal(rng, *shape, size=0.4) + torch.linspace(-1, 3, shape[-1])  # no row without variance: slopes are tame
+    weight, bias = normal(rng, shape[-1]), normal(rng, shape[-1])
     message = "Mean and variance of one position, over its channels. By what is the sum of squares divided?"
     got = observe(normed, x, weight, bias)
     expect(got, normed_by_torch(x, weight, bias), message, rtol=1e-3, atol=1e-3)
@@ -403,7 +408,7 @@ def test_epsilon_is_added_to_the_variance(observe, expect, rng):
 def test_a_position_without_variance_becomes_the_bias(observe, expect, rng):
     x, weight, bias = torch.full((2, 6), 3.0), normal(rng, 6), normal(rng, 6)
     got = observe(normed, x, weight, bias)
-    expect(got, normed_by_torch(x, weight, bias), "All channels alike: 0 over a root. What keeps it from being NaN?")
+    expect(got["y"], bias.expand(2, 6), "All channels alike: 0 over a root. What keeps it from being NaN?")
 
 
 @part("layer_norm")
@@ -432,14 +437,16 @@ def test_the_feed_forward_part_widens_cuts_off_and_narrows(observe, expect, rng)
 @part("encoder_layer")
 def test_the_feed_forward_part_drops_what_is_wide_in_training_only(observe, expect):
     got = observe(thoughts_dropped, 0.3)
-    message = "Rate 0.3, wide numbers of 1, a narrowing that adds 1. Where is dropped, when, and what becomes of the rest?"
+    message = (
+        "Rate 0.3, wide numbers of 1, a narrowing that adds 1. Where is dropped, when, and what becomes of the rest?"
+    )
     expect(got, [[0.3, 1.0, 1 + 1 / 0.7], [1.0, 2.0, 2.0]], message, rtol=0, atol=0.03)
 
 
 def torch_encoder_layer(weights, x, mask=None):
     layer = filled(nn.TransformerEncoderLayer(C, H, W, dropout=0.0, batch_first=True), weights)
     given = x.clone().requires_grad_()
-    y = layer(given, hidden(mask, *x.shape[:2], x.shape[1]))
+    y = layer(given, hidden(mask, H, *x.shape[:2], x.shape[1]))
     (y**3).sum().backward()
     return {"y": y.detach(), "slopes": slopes_in(layer, weights) | {"x": given.grad}}
 
@@ -452,7 +459,9 @@ def test_an_encoder_layer_is_torchs(observe, expect, rng, shape):
     got, want = observe(read_by_a_layer, weights, x, mask, H, W), torch_encoder_layer(weights, x, mask)
     expect(got["y"], want["y"], "Twice: branch, sum, norm. Which comes first, and who gets the mask?", atol=1e-4)
     got = without_key_bias(got["slopes"])
-    expect(got, want["slopes"], "The values agree with torch. Which weight does the slope not reach?", rtol=1e-3, atol=1e-2)
+    expect(
+        got, want["slopes"], "The values agree with torch. Which weight does the slope not reach?", rtol=1e-3, atol=1e-2
+    )
 
 
 def dropped(p, branches):
@@ -476,7 +485,7 @@ def test_what_a_branch_of_the_encoder_says_is_dropped_in_training_only(observe, 
 def torch_decoder_layer(weights, x, memory, mask=None, memory_mask=None):
     layer = filled(nn.TransformerDecoderLayer(C, H, W, dropout=0.0, batch_first=True), weights)
     given, (B, T), S = [x.clone().requires_grad_(), memory.clone().requires_grad_()], x.shape[:2], memory.shape[1]
-    y = layer(*given, tgt_mask=hidden(mask, B, T, T), memory_mask=hidden(memory_mask, B, T, S))
+    y = layer(*given, tgt_mask=hidden(mask, H, B, T, T), memory_mask=hidden(memory_mask, H, B, T, S))
     (y**3).sum().backward()
     return {"y": y.detach(), "slopes": slopes_in(layer, weights) | {"x": given[0].grad, "memory": given[1].grad}}
 
@@ -487,13 +496,20 @@ def test_a_decoder_layer_is_torchs(observe, expect, rng, masked):
     weights, x, memory = weights_of(rng, "decoder"), normal(rng, 3, 5, C, size=2.0), normal(rng, 3, 7, C)
     mask = torch.ones(5, 5).tril().bool() & some(rng, 3, 1, 1, 5).index_fill(-1, torch.tensor([0]), True)
     memory_mask = some(rng, 3, 1, 5, 7)
-    masks = mask if masked in ("the target", "both") else None, memory_mask if masked in ("the memory", "both") else None
+    masks = (
+        mask if masked in ("the target", "both") else None,
+        memory_mask if masked in ("the memory", "both") else None,
+    )
     got = observe(written_by_a_layer, weights, x, memory, masks, H, W)
     want = torch_decoder_layer(weights, x, memory, *masks)
-    message = "Three times: branch, sum, norm. Who asks whom in the second one, which mask is whose, and is any step missing?"
+    message = (
+        "Three times: branch, sum, norm. Who asks whom in the second one, which mask is whose, and is any step missing?"
+    )
     expect(got["y"], want["y"], message, atol=1e-4)
     got = without_key_bias(got["slopes"])
-    expect(got, want["slopes"], "The values agree with torch. Which weight does the slope not reach?", rtol=1e-3, atol=1e-2)
+    expect(
+        got, want["slopes"], "The values agree with torch. Which weight does the slope not reach?", rtol=1e-3, atol=1e-2
+    )
 
 
 @part("decoder_layer")
@@ -501,7 +517,9 @@ def test_what_is_not_written_yet_cannot_change_what_is(observe, expect, rng):
     weights, x, memory = weights_of(rng, "decoder"), normal(rng, 2, 6, C), normal(rng, 2, 4, C)
     causal = torch.ones(6, 6).tril().bool()
     other = torch.cat((x[:, :3], normal(rng, 2, 3, C)), 1)
-    got = [observe(written_by_a_layer, weights, given, memory, (causal, None), H, W)["y"][:, :3] for given in (x, other)]
+    got = [
+        observe(written_by_a_layer, weights, given, memory, (causal, None), H, W)["y"][:, :3] for given in (x, other)
+    ]
     want = torch_decoder_layer(weights, x, memory, causal)["y"][:, :3]
     expect(got, [want, want], "Only positions 3 to 5 differ between the two. Why do 0 to 2 notice?", atol=1e-4)
 
@@ -531,7 +549,13 @@ def test_what_enters_is_dropped_in_training_only(observe, expect, rng):
     tokens = torch.from_numpy(rng.integers(0, 11, (70, 6)))
     got = observe(entered_in_training, SIZES, tokens, 0.35)
     want = {"kept": 0.65, "what became of it": 1 / 0.65}
-    expect(got, want, "Rate 0.35, on the sum of word and place. What is gone, and what becomes of the rest?", rtol=0, atol=0.03)
+    expect(
+        got,
+        want,
+        "Rate 0.35, on the sum of word and place. What is gone, and what becomes of the rest?",
+        rtol=0,
+        atol=0.03,
+    )
 
 
 @part("transformer")
@@ -563,7 +587,9 @@ def test_the_scores_are_those_of_nn_transformer(observe, expect, rng, pad):
             "decoded": whole,
             "forward": whole,
         }
-    message = "Embed, all layers under their masks, the stack's own norm; the head at the end. What is missing, and where?"
+    message = (
+        "Embed, all layers under their masks, the stack's own norm; the head at the end. What is missing, and where?"
+    )
     expect(observe(said, SIZES, weights, pad, source, target), want, message, rtol=1e-3, atol=1e-3)
 
 
@@ -611,7 +637,11 @@ def test_huge_scores_have_a_finite_loss(observe, expect, rng):
     logits = normal(rng, 2, 3, 5, size=0.1) + 1000.0 * torch.from_numpy(rng.permutation([-1.0, 0.4, 0.9, -0.3, 1.0]))
     wanted = torch.from_numpy(rng.integers(1, 5, (2, 3)))
     got = observe(loss_and_slopes, logits.float(), wanted, {"smoothing": 0.2})
-    expect(got, loss_by_torch(logits.float(), wanted, 0.2, 0), "e to the power of 1000 is infinite. Who takes the logarithm?")
+    expect(
+        got,
+        loss_by_torch(logits.float(), wanted, 0.2, 0),
+        "e to the power of 1000 is infinite. Who takes the logarithm?",
+    )
 
 
 @part("loss")
@@ -672,28 +702,40 @@ def test_rows_end_with_eos_and_wait_as_padding(observe, expect, rng, limit):
     want = {"tokens": torch.tensor(rows), "read": [source], "masks": [(source != pad)[:, None, None, :]]}
     edges = () if limit == 9 else (bos, eos)
     got = observe(written, script(rng, paths, 13), pad, source, limit, edges)
-    message = f"Rows of 4, 1, 6 and 3 tokens with EOS, limit {limit}. What stands after a row's EOS, and when is it all over?"
+    message = (
+        f"Rows of 4, 1, 6 and 3 tokens with EOS, limit {limit}. What stands after a row's EOS, and when is it all over?"
+    )
     expect(got, want, message, dtype=True)
+
+
+def by_a_slow_loop(twin, source, limit):
+    """Greedy decoding with BOS 1 and EOS 2, row by row, and the whole model for every token."""
+    rows = []
+    with torch.no_grad():
+        for row in source:
+            text = [1]
+            while len(text) <= limit and text[-1] != 2:
+                text.append(twin(row[None], torch.tensor([text]))[0, -1].argmax().item())
+            rows.append(text[1:])
+    n = max(map(len, rows))
+    return torch.tensor([row + [twin.pad] * (n - len(row)) for row in rows])
 
 
 @part("greedy")
 def test_it_writes_what_a_slow_loop_writes(observe, expect, rng):
     pad, weights = 0, weights_of(rng, "whole")
     weights["head.bias"] = weights["head.bias"] - 50.0 * (torch.arange(11) == 2)  # EOS never comes
-    source, twin = sentences(rng, (7, 2, 4, 5, 1), 7, pad), Twin(weights, pad)
-    target = torch.ones(5, 1, dtype=torch.long)
-    with torch.no_grad():
-        for _ in range(6):
-            best = twin(source, target)[:, -1].argmax(-1, keepdim=True)
-            target = torch.cat((target, best), 1)
+    source = sentences(rng, (7, 2, 4, 5, 1), 7, pad)
     got = observe(written_by_a_model, SIZES, weights, pad, source, 6)
-    message = "Whose scores choose the next token: those after the last one written? And does padding in the source speak?"
-    expect(got, target[:, 1:], message)
+    message = (
+        "Whose scores choose the next token: those after the last one written? And does padding in the source speak?"
+    )
+    expect(got, by_a_slow_loop(Twin(weights, pad), source, 6), message)
 
 
 def every_search(table, limit, alpha, eos, bos):
     """The best score and text by trying everything, for small tables."""
-    best, V = (-math.inf, []), table.shape[-1]
+    best, V, table = (-math.inf, []), table.shape[-1], table.tolist()
     words = [v for v in range(V) if v != eos]
     texts = ([*start, last] for n in range(limit) for start in itertools.product(words, repeat=n) for last in range(V))
     for text in texts:
@@ -704,15 +746,15 @@ def every_search(table, limit, alpha, eos, bos):
 
 def log_of(table, text, bos):
     whole = [0, bos, *text]
-    return sum(table[n, whole[n], whole[n + 1], token].item() for n, token in enumerate(text))
+    return sum(table[n][whole[n]][whole[n + 1]][token] for n, token in enumerate(text))
 
 
-def slow_search(table, beams, limit, alpha, eos, bos):
-    """Beam search on lists."""
-    heap, done = [[]], []
+def slow_search(table, beams, limit, alpha, eos, bos, shrinking=False):
+    """Beam search on lists; `shrinking` is the other one, in which a finished text keeps its place for good."""
+    table, heap, done = table.tolist(), [[]], []
     for n in range(1, limit + 1):
-        longer = [[*text, v] for text in heap for v in range(table.shape[-1])]
-        kept = sorted(longer, key=lambda text: -log_of(table, text, bos))[:beams]
+        longer = [[*text, v] for text in heap for v in range(len(table[0][0]))]
+        kept = sorted(longer, key=lambda text: -log_of(table, text, bos))[: beams - shrinking * len(done)]
         done += [text for text in kept if text[-1] == eos or n == limit]
         heap = [text for text in kept if text[-1] != eos]
     score, text = max((log_of(table, text, bos) / ((5 + len(text)) / 6) ** alpha, text) for text in done)
@@ -732,19 +774,26 @@ def test_a_beam_wide_enough_finds_the_best_of_all(observe, expect, rng, alpha):
     for limit in (4, 5):
         table = language(rng, 4, limit, eos=2, likely=-0.5)
         got = observe(searched, table, 4**limit, limit, {} if alpha == 0.6 else {"alpha": alpha})
-        message = f"All texts of up to {limit} tokens are in the beam, α = {alpha}. What is a text's score, and which counts?"
+        message = (
+            f"All texts of up to {limit} tokens are in the beam, α = {alpha}. What is a text's score, and which counts?"
+        )
         expect(got, every_search(table, limit, alpha, eos=2, bos=1), message)
 
 
 @part("beam")
-@pytest.mark.parametrize("beams", [1, 2, 3, 5])
+@pytest.mark.parametrize("beams", [1, 2, 3, 4])
 def test_a_narrow_beam_keeps_the_best_of_each_round(observe, expect, rng, beams):
     for eos, bos in ((2, 1), (0, 4)):
-        table = language(rng, 6, 7, eos, likely=0.5)
+        for _ in range(40):  # until it matters that a finished text's place is free again in the next round
+            table = language(rng, 6, 7, eos, likely=0.5)
+            want = slow_search(table, beams, 7, 0.9, eos, bos)
+            if beams == 1 or want != slow_search(table, beams, 7, 0.9, eos, bos, shrinking=True):
+                break
         how = {"alpha": 0.9} if eos == 2 else {"alpha": 0.9, "bos": bos, "eos": eos}
-        got = observe(searched, table, beams, 7, how)
-        message = f"{beams} beams, 6 tokens, 7 rounds. Among which texts is chosen in each round, and what becomes of EOS?"
-        expect(got, slow_search(table, beams, 7, 0.9, eos, bos), message)
+        message = (
+            f"{beams} beams, 6 tokens, 7 rounds. Among which texts is chosen in each round, and what becomes of EOS?"
+        )
+        expect(observe(searched, table, beams, 7, how), want, message)
 
 
 @part("beam")
@@ -752,7 +801,11 @@ def test_a_text_that_never_ends_is_cut_off(observe, expect, rng):
     table = language(rng, 5, 4, eos=2, likely=-40.0)
     for limit in (4, 1):
         got = observe(searched, table, 3, limit, {})
-        expect(got, slow_search(table, 3, limit, 0.6, 2, 1), f"No EOS within {limit} rounds. Is what is open returned as it is?")
+        expect(
+            got,
+            slow_search(table, 3, limit, 0.6, 2, 1),
+            f"No EOS within {limit} rounds. Is what is open returned as it is?",
+        )
 
 
 @part("beam")
@@ -763,7 +816,9 @@ def test_the_penalty_saves_a_long_text_from_the_empty_one(observe, expect, rng):
     table = torch.from_numpy(p / p.sum(-1, keepdims=True)).log().float()
     for alpha, beams in ((0.0, 2), (0.6, 2), (0.6, 5)):
         want = slow_search(table, beams, 9, alpha, 2, 1)
-        message = f"α = {alpha}: the empty text has 0.19, the one of eight words 0.15 in all. Which wins, and by how much?"
+        message = (
+            f"α = {alpha}: the empty text has 0.19, the one of eight words 0.15 in all. Which wins, and by how much?"
+        )
         expect(observe(searched, table, beams, 9, {"alpha": alpha}), want, message)
 
 
@@ -772,8 +827,26 @@ def test_the_penalty_saves_a_long_text_from_the_empty_one(observe, expect, rng):
 
 @part("greedy")
 def test_it_learns_to_reverse_digits(observe, expect):
-    draws = torch.Generator().manual_seed(0)
-    sizes = {"V": 8, "C": 16, "H": 2, "W": 24, "encoders": 1, "decoders": 1}
-    torch.manual_seed(0)
-    blank = nn.Transformer(16, 2, 1, 1, 24, dropout=0.0, batch_first=True)  # only for shapes and starting values
-    raise NotImplementedError
+    draws, sizes = torch.Generator().manual_seed(SEED), {"V": 8, "C": 16, "H": 2, "W": 24, "encoders": 1, "decoders": 1}
+    weights = {}
+    for name, shape in shapes_of("whole", sizes).items():
+        start = torch.randn(shape, generator=draws) / math.sqrt(shape[-1])
+        weights[name] = (
+            start if len(shape) == 2 else torch.full(shape, float(bool(re.search(r"norm\d?\.weight", name))))
+        )
+    sources = torch.randint(3, 8, (STEPS, 32, 3), generator=draws)
+    targets = F.pad(F.pad(sources.flip(-1), (1, 0), value=1), (0, 1), value=2)
+    twin, cut = Twin(weights, 0, sizes), targets[0].clone()
+    cut[::3, 2:] = 0  # for the loss before training, some targets end early
+    first = loss_by_torch(twin(sources[0], cut[:, :-1]).detach(), cut[:, 1:], 0.2, 0)["loss"].item()
+    asked = torch.cartesian_prod(*[torch.arange(3, 8)] * 3)
+    words = by_a_slow_loop(twin, asked[::17], 4)
+    got = observe(learning_to_reverse, sizes, weights, sources, targets, asked, cut, first, words, seconds=20.0)
+    before = [got["loss before"], got["words before"]]
+    expect(
+        before,
+        [first, words],
+        "Before the first step, against nn.Transformer. Where this is off, there is no training.",
+    )
+    message = "Three digits, a hundred steps, then it writes by itself. What was it shown that it was asked for?"
+    expect(got["reversed exactly"], 0.77, message, rtol=0, atol=0.24)
