@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from autograder import cli_practice
+
 app = typer.Typer(
     name="fathom",
     help="Deep learning from tutorials to intuition: exercises that say which misconception you have.",
@@ -169,6 +171,8 @@ def run(context: typer.Context) -> None:
     raise typer.Exit(command.run(context.args))
 
 
+app.add_typer(cli_practice.app)
+
 site = typer.Typer(
     help="The study site: lessons with their figures, the gallery of bugs, your log.", no_args_is_help=True
 )
@@ -250,13 +254,15 @@ def release(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> No
 
 def main() -> None:
     """The console script; several paths may follow `--submission`."""
-    from autograder.curriculum import CurriculumError
-
     sys.argv[1:] = spread(sys.argv[1:])
     try:
         app()
-    except CurriculumError as error:  # lessons are read when somebody needs them
-        print(f"fathom: {error}", file=sys.stderr)
+    except Exception as error:
+        from autograder.curriculum import CurriculumError  # which `--help` does without
+
+        if not isinstance(error, CurriculumError):
+            raise
+        print(f"fathom: {error}", file=sys.stderr)  # lessons are read when somebody needs them
         sys.exit(2)
 
 

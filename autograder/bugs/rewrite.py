@@ -25,6 +25,14 @@ def regions(source: str) -> Iterator[tuple[int, int]]:
 
 def substitute(cells: Sequence[Cell], find: str, new: str) -> tuple[Cell, ...]:
     """Replace `find`, which must occur exactly once inside the solution regions of all cells together."""
+    index, offset = locate(cells, find)
+    source = cells[index].source
+    changed = replace(cells[index], source=source[:offset] + new + source[offset + len(find) :])
+    return (*cells[:index], changed, *cells[index + 1 :])
+
+
+def locate(cells: Sequence[Cell], find: str) -> tuple[int, int]:
+    """The cell and the offset in it at which `find` stands, once in all solution regions together; BadEdit if not."""
     if not find:
         raise BadEdit("has neither `code` nor a `find` that says what to replace")
     places = [
@@ -36,10 +44,7 @@ def substitute(cells: Sequence[Cell], find: str, new: str) -> tuple[Cell, ...]:
     ]
     if len(places) != 1:
         raise BadEdit(f"has a `find` that occurs {len(places)} times inside the solution regions; it must occur once")
-    index, offset = places[0]
-    source = cells[index].source
-    changed = replace(cells[index], source=source[:offset] + new + source[offset + len(find) :])
-    return (*cells[:index], changed, *cells[index + 1 :])
+    return places[0]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Every event has
     id        16 random hexadecimal digits; the same line met twice after a merge counts once
     after     id of the line it was written below, "" for the first: keeps the order where a clock jumps
     at        UTC time as the writer's clock had it, ISO 8601 with milliseconds
-    kind      attempt, hint, aha, session; further kinds (drill, review) need no new version
+    kind      attempt, hint, aha, session, drill, review, explanation; further kinds need no new version
     exercise  its name, where the event belongs to one
 and by kind
     attempt   digest (of the graded statements), source (check, watch, notebook), seconds (grading took, to a tenth),
@@ -13,6 +13,10 @@ and by kind
     hint      part, level (1 to 3)
     aha       file (its name in progress_log); part where known
     session   minutes (that ended at `at`)
+    drill, review   run (8 hexadecimal digits, one for each drill or review), result (started, hint, failed, solved,
+              given_up) and, but for the first, minutes since the start. Where it starts: file (in practice/), limit
+              (minutes, where there is one), and planted (the bugs of a drill) or part (of a review). hint: level
+    explanation   run, text (what somebody wrote about a drill)
 Nothing names the machine, its user or a path outside the folder.
 
 What is new in every line comes before `kind`, what repeats comes after it and is parsed once (see `decode`).
@@ -30,6 +34,7 @@ VERSION = 1
 OUTCOMES = frozenset({"passed", "failed", "crashed", "timed_out", "not_started"})
 FAILING = frozenset({"failed", "crashed", "timed_out"})
 HINTS = 3
+RESULTS = frozenset({"started", "hint", "failed", "solved", "given_up"})
 
 Said = dict[str, Any]
 
@@ -185,6 +190,10 @@ def are_outcomes(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(each, str) and each in OUTCOMES for each in value.values())
 
 
+def is_result(value: object) -> bool:
+    return isinstance(value, str) and value in RESULTS
+
+
 def are_names(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
 
@@ -202,6 +211,9 @@ FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "hint": {"exercise": is_text, "part": is_text, "level": is_level},
     "aha": {"file": is_text},
     "session": {"minutes": is_amount},
+    "drill": {"exercise": is_text, "run": is_text, "result": is_result},
+    "review": {"exercise": is_text, "run": is_text, "result": is_result},
+    "explanation": {"run": is_text, "text": is_text},
 }
 
 

@@ -2,20 +2,19 @@
 
 A line is one write under a lock, then fsync. Where the last line has no newline (its writer was killed), the next
 one starts on a line of its own: the torn text stays where it is, and reading names it. Git merges two machines'
-files by `merge=union` (in .gitattributes): both sides' lines stay, and `read` puts them in order.
+files by `merge=union` (in .gitattributes): both sides' lines stay, and `reading` puts them in order.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import os
 import re
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,6 @@ FILE = "attempts.jsonl"
 
 BLOCK = 1 << 18
 LOCK_SECONDS = 1.0  # longer than any write takes; a stopped holder must not hold up a verdict
-SKEW = 600.0  # clocks of two machines differ by less; what lies further ahead is a clock that jumped
 ID = re.compile(rb'\{"v":\d+,"id":"([^"\\]+)"')
 
 
@@ -46,10 +44,22 @@ class Broken:
 
 @dataclass(frozen=True)
 class Log:
-    """The events in the order they happened, and the lines that are none."""
+    """The events in the order they happened, the lines that are none, and those whose time could not be."""
 
     events: tuple[Event, ...] = ()
     broken: tuple[Broken, ...] = ()
+    doubted: tuple[Broken, ...] = ()
+    base: tuple[int, str] = (0, "")  # how many of the first events the hash of their lines' bytes and corrections names
+
+    def concerns(self) -> list[str]:
+        """A sentence for each line that is skipped, and for each stretch of lines whose clock had jumped."""
+        skipped = [f"{where(mark)} {mark.reason}; it is skipped, and stays in the file" for mark in self.broken]
+        return skipped + [f"{where(mark)} {mark.reason}" for mark in self.doubted]
+
+
+def where(mark: Broken) -> str:
+    """What a mark of the log is about, in words."""
+    return f"{FOLDER}/{FILE}, line {mark.where}:" if mark.where else f"{FOLDER}/{FILE}"
 
 
 def place(root: Path) -> Path:
@@ -210,57 +220,3 @@ def flush_folder(folder: Path) -> None:
             flush(fd)
         finally:
             os.close(fd)
-
-
-def read(root: Path, now: float | None = None) -> Log:
-    """Every event of a repository in order, and what is broken; a missing or unreadable file is never an exception."""
-    horizon = (time.time() if now is None else now) + SKEW
-    try:
-        with place(root).open(encoding="utf-8", errors="replace", newline="\n") as lines, without_collection():
-            return read_lines(lines, horizon)
-    except FileNotFoundError:
-        return Log()
-    except OSError as error:
-        return Log(broken=(Broken(0, f"cannot be read: {error.strerror or error}"),))
-
-
-def read_lines(lines: Iterable[str], horizon: float) -> Log:
-    """Events in order from lines in the order of the file; a time after `horizon` is not believed.
-
-    On one machine the order of writing counts, whatever the clock says; between machines only the clock can tell. So
-    an event is never earlier than the one it was written below, and a time yet to come is taken for the last one's.
-    """
-    events: list[Event] = []
-    times: list[float] = []  # in that order
-    broken: list[Broken] = []
-    known: dict[str, Said] = {}
-    order: dict[str, float] = {}  # id → time in that order
-    last = 0.0
-    for number, line in enumerate(lines, 1):
-        try:
-            event = decode(line, known)
-        except BrokenLine as error:
-            if not line.isspace():
-                broken.append(Broken(number, str(error)))
-            continue
-        if event.id in order:
-            continue
-        at = event.at if event.at <= horizon else last
-        before = order.get(event.after, at)
-        last = order[event.id] = before if before > at else at
-        events.append(event)
-        times.append(last)
-    places = sorted(range(len(times)), key=times.__getitem__)
-    return Log(tuple([events[place] for place in places]), tuple(broken))
-
-
-@contextlib.contextmanager
-def without_collection() -> Iterator[None]:
-    """No garbage collection while a hundred thousand objects are made that all stay."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

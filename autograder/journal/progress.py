@@ -9,7 +9,7 @@ from typing import Any
 
 from autograder.journal.activity import hours_of_week, sessions_of, streak, times_of
 from autograder.journal.event import Event
-from autograder.journal.log import Log
+from autograder.journal.log import Log, where
 
 Order = Sequence[tuple[str, Sequence[str]]]  # exercises and their parts, in the order of the plan
 
@@ -36,12 +36,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Standing:
-    """The numbers of the map; `streak` in days, `broken` counts the lines of the log that were skipped."""
+    """The numbers of the map; `streak` in days, `broken` counts the lines of the log that were skipped.
+
+    `clocks` are sentences about lines whose time could not be.
+    """
 
     works: Mapping[str, Work] = field(default_factory=dict)
     hours_this_week: float = 0.0
     streak: int = 0
     broken: int = 0
+    clocks: tuple[str, ...] = ()
 
     def work(self, exercise: str) -> Work:
         """One exercise's, also where nothing was tried yet."""
@@ -65,7 +69,8 @@ def standing_of(log: Log, now: datetime) -> Standing:
     """All of it from a log; `now` as in `activity`."""
     times = times_of(log.events, now)
     worked = hours_of_week(times, sessions_of(log.events, now), now)
-    return Standing(works_of(log.events), worked, streak(times, now), len(log.broken))
+    clocks = tuple(f"{where(mark)} {mark.reason}" for mark in log.doubted)
+    return Standing(works_of(log.events), worked, streak(times, now), len(log.broken), clocks)
 
 
 def works_of(events: Iterable[Event]) -> dict[str, Work]:

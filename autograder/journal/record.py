@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from autograder.journal import ahas
 from autograder.journal.event import HINTS, Event
-from autograder.journal.log import append, read, warning, writing
+from autograder.journal.log import append, warning, writing
 from autograder.journal.progress import Standing, standing_of
+from autograder.journal.reading import read
 from autograder.journal.story import latest_turn, story
 
 

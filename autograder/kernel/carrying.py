@@ -104,12 +104,17 @@ def roots(statement: Statement) -> set[str]:
 def made(name: str, listing: Iterable[Statement]) -> types.ModuleType:
     """Execute statements as a module, with their cells in any traceback."""
     module = types.ModuleType(name)
+    execute(name, listing, module.__dict__)
+    return module
+
+
+def execute(name: str, listing: Iterable[Statement], namespace: dict[str, Any]) -> None:
+    """Execute statements in a namespace, with their cells in any traceback."""
     for index, statement in enumerate(listing):
         file = f"<{name} {statement['cell']} #{index}>"
         source = "\n" * (statement["line"] - 1) + statement["source"]
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
-    return module
+        exec(compile(source, file, "exec", dont_inherit=True), namespace)
 
 
 def say(exercise: Exercise, mine: Sequence[str], trouble: str) -> None:

@@ -9,6 +9,8 @@ from rich.text import Text
 from autograder.curriculum import Curriculum
 from autograder.journal import PLAN, Standing
 
+CLOCKS = 3  # sentences about a clock that jumped
+
 
 def map_view(course: Curriculum, standing: Standing) -> RenderableType:
     """Phases with their exercises, hours of this week against the plan, and what is next."""
@@ -23,6 +25,7 @@ def map_view(course: Curriculum, standing: Standing) -> RenderableType:
             table.add_row(f"  {exercise.number:>2}", exercise.name, marks, Text(f"{exercise.hours:g} h", "dim"))
         rows += [Text(phase.title, "bold"), table]
     rows.append(week_line(standing))
+    rows += [Text(clock, "yellow") for clock in standing.clocks[:CLOCKS]]
     rows.append(next_line(course, standing))
     return Group(*rows)
 

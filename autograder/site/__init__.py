@@ -1,6 +1,6 @@
-"""The study site: every exercise as a page with its figures, its bugs as a gallery, the map and the aha log.
+"""The study site: every exercise as a page with its figures, its bugs as a gallery, the map, practice and the aha log.
 
-`lesson`, `gallery`, `home`, `ahas` and `overview` turn what the folders say into Markdown and are pure; `running`
+`lesson`, `gallery`, `home`, `practice`, `ahas` and `overview` turn what the folders say into Markdown and are pure; `running`
 executes a solved lesson once per content, `vendored` fetches what the pages load, `building` puts it all together.
 """
 

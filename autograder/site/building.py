@@ -8,15 +8,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import yaml
 
 from autograder.bugs.catalogue import Catalogue, catalogue
 from autograder.curriculum import Curriculum, Exercise, load
+from autograder.journal import read
 from autograder.journal.ahas import Aha, read_all
 from autograder.render.colours import COLOURS
-from autograder.site import ahas, home, lesson, vendored
+from autograder.site import ahas, home, lesson, practice, vendored
 from autograder.site.overview import heading
 from autograder.site.running import Run, is_kept, ran
 
@@ -60,6 +62,10 @@ def prepare(root: Path, progress: Progress = print, into: Path | None = None) ->
     packages = vendor(root, progress)
     files: dict[Path, str | bytes] = {**below(root / STATIC, but="index.md"), **packages}
     files |= pages(course, catalogues, runs, log.entries)
+    practised = read(root)
+    for concern in practised.concerns():
+        progress(concern)
+    files |= practice.files(course, practised, catalogues, datetime.now())
     for exercise in course.exercises:
         drawn = below(runs[exercise.name].folder, but="run.json")
         files |= {figures(exercise) / path: content for path, content in drawn.items()}
@@ -165,13 +171,13 @@ def colours() -> str:
 
 
 def navigation(course: Curriculum) -> list[dict[str, object]]:
-    """Home, the phases with their exercises, the aha log."""
+    """Home, the phases with their exercises, practice, the aha log."""
     phases: list[dict[str, object]] = [
         {heading(phase): [{f"{e.number} · {e.title}": lesson.place(e).as_posix()} for e in phase.exercises]}
         for phase in course.phases
         if phase.exercises
     ]
-    return [{"Home": "index.md"}, *phases, {"Aha log": "ahas.md"}]
+    return [{"Home": "index.md"}, *phases, {"Practice": "practice.md"}, {"Aha log": "ahas.md"}]
 
 
 def installed() -> None:

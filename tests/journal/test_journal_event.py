@@ -22,13 +22,16 @@ ATTEMPT = {
     "parts": {"nll": "passed", "counts": "failed"},
     "bugs": {"counts": "transposed"},
 }
-NAN_SCORE = {"kind": "drill", "score": float("nan")}
+NAN_SCORE = {"kind": "unheard-of", "score": float("nan")}
 KINDS = [
     ATTEMPT,
     {"kind": "hint", "exercise": "bigram_lm", "part": "nll", "level": 2},
     {"kind": "aha", "file": "2026-01-05-general-aha-123456.md"},
     {"kind": "session", "minutes": 30.0},
-    {"kind": "drill", "exercise": "bigram_lm", "seconds": 71.5, "solved": True},
+    {"kind": "drill", "exercise": "bigram_lm", "run": "01234567", "result": "solved", "minutes": 7.5},
+    {"kind": "review", "exercise": "bigram_lm", "run": "01234567", "result": "started", "part": "nll"},
+    {"kind": "explanation", "exercise": "bigram_lm", "run": "01234567", "text": "a sign"},
+    {"kind": "unheard-of", "exercise": "bigram_lm", "seconds": 71.5, "solved": True},
 ]
 
 

@@ -12,6 +12,9 @@ import pytest
 
 from autograder import journal
 from autograder.journal.log import place
+from autograder.practice.outcomes import Fold, outcomes_of
+from autograder.practice.runs import runs_of
+from autograder.practice.schedule import cards_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
@@ -127,3 +130,31 @@ def test_hundreds_of_lines_on_both_sides_and_entries_of_one_day_meet(machines, n
     meet(laptop, desktop)
     assert sorted(digests(desktop)) == sorted(["start", *(f"{n}{i}" for n in "ld" for i in range(150))])
     assert len(journal.read_all(laptop.root).entries) == 4
+
+
+def test_drills_and_reviews_of_two_machines_give_one_schedule(machines, noon):
+    laptop, desktop = machines
+    laptop.tries(1, "l1", add="passed", mul="passed"), desktop.tries(2, "d1", add="failed")
+    meet(laptop, desktop)
+    for machine, kind, about, minute in (
+        (laptop, "drill", {"planted": ["sign"]}, 20_000),
+        (desktop, "review", {"part": "add"}, 20_010),
+        (desktop, "drill", {"planted": ["sign", "scale"]}, 30_000),
+        (laptop, "review", {"part": "mul"}, 30_005),
+    ):
+        event = {"kind": kind, "exercise": "backprop_engine", "run": f"{kind}{minute}"}
+        for number, result in enumerate(({"result": "started", **about}, {"result": "failed"}, {"result": "solved"})):
+            journal.append(machine.root, {**event, **result}, machine.at(minute + number))
+    journal.append(desktop.root, {"kind": "explanation", "run": "drill30000", "text": "é 🙂\n{}"}, desktop.at(30_009))
+    meet(laptop, desktop)
+
+    def plan(learner: Any) -> list[Any]:
+        events = learner.log().events
+        runs = runs_of(events)
+        assert [run.id for run in runs] == ["drill20000", "review20010", "drill30000", "review30005"]
+        assert all(run.result == "solved" and run.failed == 1 for run in runs)
+        assert runs[2].explanation == "é 🙂\n{}"
+        return cards_of(outcomes_of(Fold().add(events), runs), learner.at(60 * 24 * 60))
+
+    assert plan(laptop) == plan(desktop)
+    assert {card.name for card in plan(laptop)} == {"add", "mul", "sign", "scale"}

@@ -105,7 +105,7 @@ def visit(browser: Any, home: str) -> Iterator[Visit]:
 def paths() -> list[str]:
     """Every page of the site, as the browser asks for it."""
     lessons = [place(exercise).with_suffix("").as_posix() + "/" for exercise in load(ROOT).exercises]
-    return ["", *lessons, "ahas/"]
+    return ["", *lessons, "practice/", "ahas/"]
 
 
 def test_no_page_asks_another_host_or_complains(visit: Visit) -> None:
