@@ -6,7 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from autograder.curriculum import Curriculum, Exercise, load
 from autograder.journal import read
 from autograder.journal.ahas import Aha, read_all
 from autograder.render.colours import COLOURS
-from autograder.site import ahas, home, lesson, practice, vendored
+from autograder.site import ahas, home, lesson, practice, seen, vendored
 from autograder.site.overview import heading
 from autograder.site.running import Run, is_kept, ran
 
@@ -61,7 +61,8 @@ def prepare(root: Path, progress: Progress = print, into: Path | None = None) ->
         progress(f"left out of the aha log: {broken.where} {broken.reason}")
     packages = vendor(root, progress)
     files: dict[Path, str | bytes] = {**below(root / STATIC, but="index.md"), **packages}
-    files |= pages(course, catalogues, runs, log.entries)
+    pictures = pictures_of(course, progress)
+    files |= pages(course, catalogues, runs, log.entries, pictures)
     practised = read(root)
     for concern in practised.concerns():
         progress(concern)
@@ -69,6 +70,8 @@ def prepare(root: Path, progress: Progress = print, into: Path | None = None) ->
     for exercise in course.exercises:
         drawn = below(runs[exercise.name].folder, but="run.json")
         files |= {figures(exercise) / path: content for path, content in drawn.items()}
+        for bug, content in pictures.get(exercise.name, {}).items():
+            files[figures(exercise) / f"bug-{bug}.png"] = content
     kept = set(write(docs, files))
     for path in docs.rglob("*"):
         if path.is_file() and path not in kept:
@@ -77,8 +80,22 @@ def prepare(root: Path, progress: Progress = print, into: Path | None = None) ->
     return next(write(made, {Path("mkdocs.yml"): settings}))
 
 
+def pictures_of(course: Curriculum, progress: Progress) -> dict[str, Mapping[str, bytes]]:
+    """What every bug makes the checks see, by exercise and bug; SiteError where the checks cannot run."""
+    from autograder.judge.grading import JudgeError
+
+    try:
+        return seen.figures(course, progress)
+    except JudgeError as error:
+        raise SiteError(f"the bugs of the gallery could not be run: {error}") from error
+
+
 def pages(
-    course: Curriculum, catalogues: Mapping[str, Catalogue], runs: Mapping[str, Run], log: Sequence[Aha]
+    course: Curriculum,
+    catalogues: Mapping[str, Catalogue],
+    runs: Mapping[str, Run],
+    log: Sequence[Aha],
+    drawn: Mapping[str, Collection[str]],
 ) -> dict[Path, str]:
     """Everything that is generated as text, by its path among the Markdown files."""
     template = (course.root / STATIC / "index.md").read_text(encoding="utf-8")
@@ -90,8 +107,8 @@ def pages(
     for exercise in course.exercises:
         path = lesson.place(exercise)
         pictures = Path(os.path.relpath(figures(exercise), path.parent)).as_posix()
-        found = lesson.page(course, exercise, catalogues[exercise.name], runs[exercise.name], pictures)
-        made[path] = found
+        shown = drawn.get(exercise.name, ())
+        made[path] = lesson.page(course, exercise, catalogues[exercise.name], runs[exercise.name], pictures, shown)
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import textwrap
+from collections.abc import Collection
 
 from autograder.bugs.catalogue import Bug, Catalogue, mutated
 from autograder.curriculum import CurriculumError, Exercise
@@ -15,23 +16,29 @@ EFFECTS = {"crash": "crashes", "hang": "never ends"}
 AROUND = 2  # lines of the source shown on both sides of a change
 
 
-def gallery(exercise: Exercise, catalogue: Catalogue) -> str:
-    """Every bug of an exercise as a card, part by part."""
+def gallery(exercise: Exercise, catalogue: Catalogue, figures: str = "", seen: Collection[str] = ()) -> str:
+    """Every bug of an exercise as a card, part by part; those in `seen` with their picture from the folder `figures`."""
     titles = {part.name: part.title for part in exercise.parts}
     titles.update((bug.part, bug.part) for bug in catalogue.bugs if bug.part not in titles)
     blocks = []
     for name, title in titles.items():
-        cards = [card(exercise, bug) for bug in catalogue.bugs if bug.part == name]
+        cards = [
+            card(exercise, bug, f"{figures}/{anchor(bug)}.png" if bug.id in seen else "")
+            for bug in catalogue.bugs
+            if bug.part == name
+        ]
         if cards:
             blocks += [f"### {title}", box("gallery", "\n\n".join(cards))]
     return "\n\n".join(blocks)
 
 
-def card(exercise: Exercise, bug: Bug) -> str:
-    """One bug: its misconception, symptom and question, and the change behind a spoiler."""
+def card(exercise: Exercise, bug: Bug, figure: str = "") -> str:
+    """One bug: its misconception, symptom and question, what the checks saw, and the change behind a spoiler."""
     diff = spoiler("bug", "The change", fence(change(exercise, bug), "diff", "no-copy"))
     labels = [strip("labels", [EFFECTS[bug.effect]])] if bug.effect else []
-    return box("card", "\n\n".join([*labels, _story(bug), diff]), anchor(bug))
+    words = "What the failing checks got, beside what they wanted"
+    pictures = [spoiler("example", "What the checks saw", f"![{words}]({figure}){{ loading=lazy }}")] if figure else []
+    return box("card", "\n\n".join([*labels, _story(bug), *pictures, diff]), anchor(bug))
 
 
 def told(exercise: Exercise, bug: Bug, link: str) -> str:

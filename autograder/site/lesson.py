@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from autograder.bugs.catalogue import Catalogue
@@ -26,8 +26,18 @@ _TITLE = re.compile(r"# +(?P<title>.*?) *#*(?:\n|$)")
 _NOTEBOOK = re.compile(r"\]\((?P<path>[^()\s]+\.ipynb)\)")
 
 
-def page(course: Curriculum, exercise: Exercise, catalogue: Catalogue, run: Run, figures: str) -> str:
-    """The page of one exercise; `figures` is the folder of its pictures as the page links to it."""
+def page(
+    course: Curriculum,
+    exercise: Exercise,
+    catalogue: Catalogue,
+    run: Run,
+    figures: str,
+    seen: Collection[str] = (),
+) -> str:
+    """The page of one exercise; `figures` is the folder of its pictures as the page links to it.
+
+    `seen` holds the ids of the bugs of whose symptoms there is a picture.
+    """
     cells = read(exercise.source)
     title, opening = _opening(exercise, cells)
     blocks = [
@@ -38,7 +48,8 @@ def page(course: Curriculum, exercise: Exercise, catalogue: Catalogue, run: Run,
         *_lesson(exercise, cells, run, figures),
     ]
     if catalogue.bugs:
-        blocks += ["## Gallery of bugs", _about(len(catalogue.bugs)), gallery.gallery(exercise, catalogue)]
+        cards = gallery.gallery(exercise, catalogue, figures, seen)
+        blocks += ["## Gallery of bugs", _about(len(catalogue.bugs)), cards]
     if exercise.sources:
         blocks += ["## Sources", "\n".join(f"- {source}" for source in exercise.sources)]
     return _linked(course, exercise, "\n\n".join(filter(None, blocks))) + "\n"
