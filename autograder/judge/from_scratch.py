@@ -13,7 +13,7 @@ from autograder.notebook import Definitions
 
 # Doors through which anything can come in unseen; who writes a layer from scratch needs none of them.
 DOORS = (
-    *("__builtins__", "__import__", "__loader__", "builtins", "compile", "ctypes", "eval", "exec", "gc", "importlib"),
+    *("__builtins__", "__import__", "__loader__", "builtins", "compile", "eval", "exec", "gc", "importlib"),
     *("inspect", "pkgutil", "runpy", "sys._current_frames", "sys._getframe", "sys.meta_path", "sys.modules"),
     *(".__globals__", ".__subclasses__", ".f_back", ".f_globals", ".f_locals", ".gi_frame", ".tb_frame"),
 )

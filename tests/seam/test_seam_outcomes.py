@@ -27,7 +27,11 @@ ENDS = {
         "Odd: (its text raises SystemExit)",
     ),
     "exception-of-another-name": ("raise NameError(name=[])", "crashed", "NameError"),
-    "exec-of-code-from-nowhere": ("exec(compile('1 / 0', '<x #99999>', 'exec'))", "crashed", "ZeroDivisionError"),
+    "code-from-nowhere": (
+        "def odd():\n    1 / 0\nodd.__code__ = odd.__code__.replace(co_filename='<x #99999>')\nodd()",
+        "crashed",
+        "ZeroDivisionError",
+    ),
     "endless-loop": ("while True:\n    pass", "timed_out", "no answer within"),
     "deaf-loop": (
         "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
