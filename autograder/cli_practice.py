@@ -38,6 +38,24 @@ def drill(
     raise typer.Exit(command.run(asked))
 
 
+@app.command(epilog="Example: fathom exam   then   fathom exam --check   then   fathom exam --explain …")
+def exam(
+    check: Check = False,
+    give_up: Annotated[bool, typer.Option("--give-up", help="End the round that is open, and go on.")] = False,
+    explain: Annotated[
+        str | None, typer.Option(help="Keep what a round was, in your own words; - reads standard input.")
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="Begin another one where one is open.")] = False,
+    script: Script = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of what is drawn; by chance if not given.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Closed book: failing models with one, two and three bugs, then a fine-tune from blank; 45 minutes each."""
+    from autograder.commands import exam as command
+
+    raise typer.Exit(command.run(command.Asked(check, give_up, explain, new, script, seed, json)))
+
+
 @app.command(epilog="Example: fathom review --start   then   fathom review --check")
 def review(
     exercise: Annotated[str | None, typer.Argument(help="What is due if not given.")] = None,

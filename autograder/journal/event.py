@@ -15,7 +15,8 @@ and by kind
     session   minutes (that ended at `at`)
     drill, review   run (8 hexadecimal digits, one for each drill or review), result (started, hint, failed, solved,
               given_up) and, but for the first, minutes since the start. Where it starts: file (in practice/), limit
-              (minutes, where there is one), and planted (the bugs of a drill) or part (of a review). hint: level
+              (minutes, where there is one), planted (the bugs of a drill) or part (of a review), and where it
+              belongs to an exam: exam (its name), round (from 1). hint: level
     explanation   run, text (what somebody wrote about a drill)
 Nothing names the machine, its user or a path outside the folder.
 

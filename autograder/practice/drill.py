@@ -77,18 +77,7 @@ def begin(
     among = choices(at, name)
     exercise, bugs = draw(among, seed, count)
 
-    def shows(mark: Mark) -> tuple[Planted, tuple[Symptom, ...]]:
-        chosen = bugs
-        for again in range(DRAWS):
-            made = plant(exercise, chosen)
-            report = mark(made.cells)
-            if not report.passed:
-                return made, symptoms(report)
-            own = [candidate for candidate in among if candidate.exercise.name == exercise.name]
-            _, chosen = draw(own, seed + again + 1, count)
-        raise NothingToDrill(f"the bugs drawn from {exercise.name} hide one another: ask for one at a time")
-
-    made, seen = marked(at.course, exercise, shows)
+    made, seen = broken(at.course, exercise, bugs, among, seed)
     identity = runs.fresh()
     file = workspace.FOLDER / f"drill-{exercise.name}-{identity}.{'py' if script else 'ipynb'}"
     run = Run(
@@ -103,6 +92,25 @@ def begin(
     )
     workspace.write(at.course.root, file.name, sheet(exercise, run, made, seen))
     return Begun(run, made, seen, runs.start(at.course.root, run))
+
+
+def broken(
+    course: Curriculum, exercise: Exercise, bugs: tuple[Bug, ...], among: Sequence[Candidate], seed: int
+) -> tuple[Planted, tuple[Symptom, ...]]:
+    """Plant bugs, or as many others where they cancel one another out, and say what they do. Raises NothingToDrill."""
+
+    def shows(mark: Mark) -> tuple[Planted, tuple[Symptom, ...]]:
+        chosen = bugs
+        for again in range(DRAWS):
+            made = plant(exercise, chosen)
+            report = mark(made.cells)
+            if not report.passed:
+                return made, symptoms(report)
+            own = [candidate for candidate in among if candidate.exercise.name == exercise.name]
+            _, chosen = draw(own, seed + again + 1, len(bugs))
+        raise NothingToDrill(f"the bugs drawn from {exercise.name} hide one another: ask for one at a time")
+
+    return marked(course, exercise, shows)
 
 
 def sheet(exercise: Exercise, run: Run, made: Planted, seen: Sequence[Symptom]) -> Sheet:

@@ -35,6 +35,8 @@ class Run:
     hints: int = 0
     minutes: float = 0.0
     explanation: str = ""
+    exam: str = ""  # the one that it is a round of
+    round: int = 0
 
     @property
     def open(self) -> bool:
@@ -83,6 +85,7 @@ def begun(event: Event) -> Run:
     said = event.said
     planted = said.get("planted")
     limit = said.get("limit")
+    round_ = said.get("round")
     return Run(
         id=said["run"],
         kind=said["kind"],
@@ -93,6 +96,8 @@ def begun(event: Event) -> Run:
         part=text(said, "part"),
         planted=tuple(name for name in planted if isinstance(name, str)) if isinstance(planted, list) else (),
         limit=float(limit) if isinstance(limit, int | float) and 0 < limit < 1e6 else None,
+        exam=text(said, "exam"),
+        round=round_ if isinstance(round_, int) else 0,
     )
 
 
@@ -132,6 +137,7 @@ def start(root: Path, run: Run) -> str | None:
     event: dict[str, Any] = {"kind": run.kind, "exercise": run.exercise, "run": run.id, "result": "started"}
     event |= {"planted": list(run.planted)} if run.kind == "drill" else {"part": run.part}
     event |= {"file": run.file} | ({"limit": run.limit} if run.limit is not None else {})
+    event |= {"exam": run.exam, "round": run.round} if run.exam else {}
     return journal.append(root, event, run.began)
 
 

@@ -77,8 +77,10 @@ class Practice:
         return [card for card in self.cards if card.is_due and kind in (None, card.kind)]
 
     def open_run(self, kind: str, exercise: str | None = None) -> Run | None:
-        """The drill or review that was begun last, where it is still open and its file is here."""
-        found: Iterable[Run] = [r for r in self.runs if r.kind == kind and exercise in (None, r.exercise)]
+        """The drill or review that was begun last, where it is still open and its file is here; no round of an exam."""
+        found: Iterable[Run] = [
+            r for r in self.runs if r.kind == kind and not r.exam and exercise in (None, r.exercise)
+        ]
         last = list(found)[-1:]
         return last[0] if last and last[0].open and self.here(last[0]) else None
 
