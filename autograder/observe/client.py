@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -124,8 +125,9 @@ class Worker:
         seconds: float = LOAD_SECONDS,
     ) -> Answer:
         """Run the submission's definitions; the answer's value lists the statements that failed."""
-        request = {"do": "load", "statements": list(statements), "carried": dict(carried), "scratch": dict(scratch)}
-        return self.ask(request, seconds)
+        # As one text they take a tenth of the time that they would take as nodes.
+        definitions = json.dumps([list(statements), dict(carried), dict(scratch)])
+        return self.ask({"do": "load", "definitions": definitions}, seconds)
 
     def observe(self, source: str, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], seconds: float) -> Answer:
         """Run one observation on the submission."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import math
 import random
 import socket
@@ -60,7 +61,7 @@ def answer(submission: Submission, request: dict[str, Any]) -> dict[str, Any]:
     try:
         reset()
         if request["do"] == "load":
-            return {"value": submission.load(request["statements"], request["carried"], request["scratch"])}
+            return {"value": submission.load(*json.loads(request["definitions"]))}
         run = observation(request["source"], request["name"])
         return {"value": run(submission.learner, *request["args"], **request["kwargs"])}
     except BaseException as error:  # SystemExit and KeyboardInterrupt too: learner code may raise anything
