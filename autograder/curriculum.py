@@ -11,7 +11,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
 
-from autograder.lesson import CurriculumError, Part, front_matter, read_parts
+from autograder import kept
+from autograder.lesson import CurriculumError, Part, front_matter
 
 __all__ = ["Curriculum", "CurriculumError", "Exercise", "Part", "Phase", "UnknownExercise", "find_root", "load"]
 
@@ -212,7 +213,7 @@ def _exercise(root: Path, phase: str, folder: Path) -> Exercise:
         phase=phase,
         root=root,
         folder=folder,
-        read_parts=partial(read_parts, file, folder / "parts.toml"),
+        read_parts=partial(kept.parts, root, folder.name, file, folder / "parts.toml"),
         **front_matter(file),
     )
 

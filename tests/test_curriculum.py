@@ -339,3 +339,20 @@ def test_importing_stays_light() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert found.stdout.strip() == "[]"
+
+
+def test_parts_are_kept_by_content(root: Path, course: Curriculum) -> None:
+    exercise = course.exercises[0]
+    first = exercise.parts
+    place = root / ".fathom" / "parts" / f"{exercise.name}.json"
+    assert place.is_file()
+    assert load(root).exercise(exercise.name).parts == first
+    place.write_text('{"key": 1', encoding="utf-8")  # damaged: read anew, and kept again
+    assert load(root).exercise(exercise.name).parts == first
+    assert place.read_text(encoding="utf-8").endswith("]}")
+    toml = exercise.folder / "parts.toml"
+    toml.write_text(toml.read_text(encoding="utf-8").replace("Addition", "Plus"), encoding="utf-8")
+    assert load(root).exercise(exercise.name).parts[0].title == "Plus"
+    toml.write_text("[add", encoding="utf-8")
+    with pytest.raises(CurriculumError, match="it is not TOML"):
+        _ = load(root).exercise(exercise.name).parts
