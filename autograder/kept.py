@@ -6,9 +6,9 @@ import contextlib
 import functools
 import hashlib
 import json
-import os
 from pathlib import Path
 
+from autograder.caching import store
 from autograder.lesson import Part, read_parts
 
 FOLDER = Path(".fathom", "parts")
@@ -30,18 +30,9 @@ def parts(root: Path, name: str, file: Path, toml: Path) -> tuple[Part, ...]:
                 for part, title, points, needs, hints, stubs in kept["parts"]
             )
     found = read_parts(file, toml)
-    with contextlib.suppress(OSError):
-        keep(place, key, found)
-    return found
-
-
-def keep(place: Path, key: str, found: tuple[Part, ...]) -> None:
-    """Write parts, whole or not at all; OSError where the disk refuses."""
     rows = [(part.name, part.title, part.points, part.needs, part.hints, part.stubs) for part in found]
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_name(f"{place.name}.{os.getpid()}")
-    draft.write_text(json.dumps({"key": key, "parts": rows}), encoding="utf-8")
-    draft.replace(place)
+    store(place, json.dumps({"key": key, "parts": rows}).encode())
+    return found
 
 
 def digest(*contents: bytes) -> str:

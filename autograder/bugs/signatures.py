@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from autograder.bugs.catalogue import catalogue, mutated
+from autograder.caching import store
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge.examine import Request
 from autograder.judge.grading import Record
@@ -74,10 +74,7 @@ def keep(exercise: Exercise, course: Curriculum, signatures: Signatures) -> None
     """Write signatures to the cache and drop older ones; a disk that refuses only costs time next time."""
     path = place(exercise, course)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_bytes(pack(signatures))
-        draft.replace(path)
+        store(path, pack(signatures))
         for old in path.parent.glob(f"{exercise.name}-*.bin"):
             if old != path:
                 old.unlink(missing_ok=True)

@@ -10,7 +10,6 @@ import contextlib
 import gc
 import hashlib
 import json
-import os
 import stat
 import time
 from bisect import bisect_right
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autograder.caching import store
 from autograder.journal.clock import SKEW, believed, told
 from autograder.journal.event import VERSION, BrokenLine, Event, Said, decode
 from autograder.journal.log import Broken, Log, place
@@ -149,7 +149,7 @@ def kept(root: Path, content: bytes) -> tuple[Lines, int]:
 
 
 def keep(root: Path, lines: Lines, size: int) -> None:
-    """Write the cache, whole or not at all; a disk that refuses only costs time next time."""
+    """Write the cache."""
     events = lines.events
     ids = [event.id for event in events]
     saids: dict[int, tuple[int, Any]] = {}
@@ -173,15 +173,7 @@ def keep(root: Path, lines: Lines, size: int) -> None:
         "said": [saids[id(event.said)][0] for event in events],
         "saids": [said for _, said in saids.values()],
     }
-    path = root / CACHE
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(exist_ok=True)
-        try:
-            draft.write_text(json.dumps(data, separators=(",", ":")), encoding="ascii")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+    store(root / CACHE, json.dumps(data, separators=(",", ":")).encode("ascii"))
 
 
 @contextlib.contextmanager

@@ -5,12 +5,11 @@ It is made anew where the lines, or the way they are counted, are others; nothin
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 
+from autograder.caching import store
 from autograder.journal import Log
 from autograder.practice import outcomes
 from autograder.practice.outcomes import Fold
@@ -27,7 +26,7 @@ def folded(root: Path, log: Log) -> Fold:
     found = kept(root, key)
     if found is None:
         found = Fold().add(log.events[:count])
-        keep(root, key, found)
+        store(root / CACHE, json.dumps({"key": key, **found.as_data()}).encode("ascii"))
     return found.add(log.events[count:])
 
 
@@ -38,16 +37,3 @@ def kept(root: Path, key: str) -> Fold | None:
         return Fold.from_data(data) if data["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return None
-
-
-def keep(root: Path, key: str, fold: Fold) -> None:
-    """Write the cache, whole or not at all; a disk that refuses only costs time next time."""
-    path = root / CACHE
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(exist_ok=True)
-        try:
-            draft.write_text(json.dumps({"key": key, **fold.as_data()}), encoding="ascii")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)

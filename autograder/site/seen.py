@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,11 @@ DRAWS = ("practice/symptoms.py", "render/symptoms.py", "render/colours.py")  # h
 def figures(course: Curriculum, progress: Progress) -> dict[str, Mapping[str, bytes]]:
     """PNGs by exercise and bug; a bug whose symptoms hold no number has none. Raises JudgeError."""
     exercises = [exercise for exercise in course.exercises if exercise.checks.is_file() and not exercise.released]
-    missing = [exercise for exercise in exercises if not folder(course, exercise).is_dir()]
+    places = {exercise: folder(course, exercise) for exercise in exercises}
+    missing = {exercise: place for exercise, place in places.items() if not place.is_dir()}
     if missing:
         run(course, missing, progress)
-    return {exercise.name: kept(folder(course, exercise)) for exercise in exercises}
+    return {exercise.name: kept(place) for exercise, place in places.items()}
 
 
 def folder(course: Curriculum, exercise: Exercise) -> Path:
@@ -44,16 +45,16 @@ def kept(place: Path) -> dict[str, bytes]:
     return {path.stem: path.read_bytes() for path in sorted(place.glob("*.png"))}
 
 
-def run(course: Curriculum, exercises: Sequence[Exercise], progress: Progress) -> None:
+def run(course: Curriculum, places: Mapping[Exercise, Path], progress: Progress) -> None:
     """Grade every bug in its own part, and draw what the failing checks got beside what they wanted."""
     from autograder.judge.session import with_judge
 
     def body(judge: Judge) -> None:
-        for exercise in exercises:
+        for exercise, place in places.items():
             progress(f"meeting every bug of {exercise.name}")
-            keep(folder(course, exercise), dict(drawn(judge, exercise)))
+            keep(place, dict(drawn(judge, exercise)))
 
-    with_judge(course, exercises, body, preloads(course, exercises))
+    with_judge(course, list(places), body, preloads(course, places))
 
 
 def drawn(judge: Judge, exercise: Exercise) -> Iterator[tuple[str, bytes]]:

@@ -11,7 +11,7 @@ from typing import Any
 import hostile_files as files
 import pytest
 from attacks import attacks
-from hostile_class import HONEST, Outcome
+from hostile_class import HONEST, Outcome, told
 
 NAMES = [attack.name for attack in attacks(Path("/r"), Path("/n"), Path("/c"), 1)]
 ESCAPES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -47,11 +47,6 @@ def test_honest_people_get_what_they_get_alone(outcome: Outcome) -> None:
     assert [together[f"{HONEST}-{who}"]["points"] for who in ("reference", "variant")] == [7, 7]
     named = {part["part"]: part["bug"] for part in together[f"{HONEST}-mistaken"]["parts"]}
     assert named == {"add": None, "mean": "count-for-total", "running": None, "halvings": None}
-
-
-def told(report: dict[str, Any]) -> dict[str, Any]:
-    """A report without what may differ."""
-    return {key: value for key, value in report.items() if key not in ("seconds", "path")}
 
 
 def test_nothing_outside_was_reached(outcome: Outcome) -> None:

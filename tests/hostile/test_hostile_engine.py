@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from engine_attacks import ENGINES
-from hostile_class import REPOSITORY, as_script, by_student, grade, unguarded
+from hostile_class import REPOSITORY, as_script, by_student, grade, told, unguarded
 
 from autograder import curriculum
 from autograder.bugs.catalogue import catalogue, mutated
@@ -63,11 +63,6 @@ def test_honest_engines_get_what_they_get_alone(reports: Any) -> None:
         assert told(together[name]) == told(report)
     assert together["honest-right"]["points"] == together["honest-right"]["out_of"]
     assert {part["bug"] for part in together["honest-wrong"]["parts"]} >= {BUG}
-
-
-def told(report: dict[str, Any]) -> dict[str, Any]:
-    """A report without what may differ."""
-    return {key: value for key, value in report.items() if key not in ("seconds", "path")}
 
 
 def test_no_engine_leaves_a_process(reports: Any) -> None:
