@@ -5,17 +5,19 @@ A lint over the definitions with import aliases resolved; it keeps honest people
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from autograder.curriculum import Exercise
 from autograder.judge.dependency import aliases, graph, reach
 from autograder.notebook import Definitions
 
 # Doors through which anything can come in unseen; who writes a layer from scratch needs none of them.
-DOORS = (
-    *("__builtins__", "__import__", "__loader__", "builtins", "compile", "eval", "exec", "gc", "importlib"),
-    *("inspect", "pkgutil", "runpy", "sys._current_frames", "sys._getframe", "sys.meta_path", "sys.modules"),
-    *(".__globals__", ".__subclasses__", ".f_back", ".f_globals", ".f_locals", ".gi_frame", ".tb_frame"),
+DOORS = frozenset(
+    {
+        *("__builtins__", "__import__", "__loader__", "builtins", "compile", "eval", "exec", "gc", "importlib"),
+        *("inspect", "pkgutil", "runpy", "sys._current_frames", "sys._getframe", "sys.meta_path", "sys.modules"),
+        *(".__globals__", ".__subclasses__", ".f_back", ".f_globals", ".f_locals", ".gi_frame", ".tb_frame"),
+    }
 )
 
 
@@ -27,10 +29,11 @@ def offences(found: Definitions, exercise: Exercise) -> dict[str, str]:
     imported = aliases(found.statements)
     mine = {definition.name for definition in definitions}
     bad: dict[str, str] = {}
+    ready_made = frozenset(exercise.from_scratch)
     for definition in definitions:
         known = {**imported, **definition.local}
         for name in sorted(resolved(name, known) for name in definition.reads):
-            if matches(name, exercise.from_scratch) or (matches(name, DOORS) and name not in mine):
+            if matches(name, ready_made) or (matches(name, DOORS) and name not in mine):
                 bad.setdefault(definition.name, name)
     result: dict[str, str] = {}
     for part in exercise.parts if bad else ():
@@ -48,6 +51,6 @@ def resolved(name: str, known: Mapping[str, str]) -> str:
     return module + dot + rest if module else name if not first else ""
 
 
-def matches(name: str, forbidden: tuple[str, ...]) -> bool:
+def matches(name: str, forbidden: Set[str]) -> bool:
     """Whether a name is a forbidden one or lies below it."""
-    return any(name == entry or name.startswith(f"{entry}.") for entry in forbidden)
+    return name in forbidden or any(name[:at] in forbidden for at, letter in enumerate(name) if letter == ".")
