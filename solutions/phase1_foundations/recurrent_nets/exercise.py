@@ -59,14 +59,14 @@
 # | $\sigma$, $\odot$ | the sigmoid $1/(1 + e^{-x})$; the product entry by entry |
 
 # %%
+from autograder import aha, check, hint, palette  # first: its judge warms up while the rest is imported
+
 import itertools
 
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-from autograder import aha, check, hint, palette
 
 INK, BLUE, ORANGE, GREEN, *_ = palette()
 torch.set_num_threads(1)  # many small products, one after another: more threads would only wait for each other
@@ -212,7 +212,7 @@ check("reader")
 # the *first*. Everything between is noise. Guessing costs $\ln 4 = 1.386$.
 #
 # **Predict.** The plain cell holds 16 numbers, and two bits are all it must keep. Up to which $T$ does it learn the
-# task in 120 steps of training?
+# task in 45 steps of training?
 
 
 # %%
@@ -241,12 +241,12 @@ def adam(weights, rate):
 
 
 # %%
-def learn(reader, T, steps=120, batch=symbols):
+def learn(reader, T, steps=45, batch=symbols):
     """Train a reader, here to recall the first of T symbols; return the loss of every step."""
     torch.manual_seed(1)
-    step, losses = adam(reader.parameters(), rate=0.02), []
+    step, losses = adam(reader.parameters(), rate=0.03), []
     for _ in range(steps):
-        xs, tokens = batch(16, T)
+        xs, tokens = batch(128, T)
         loss = F.cross_entropy(reader(xs), tokens[:, 0])
         loss.backward()
         step()
@@ -254,20 +254,20 @@ def learn(reader, T, steps=120, batch=symbols):
     return losses
 
 
-def newborn(kind, seed=0):
+def newborn(kind, seed=1):
     torch.manual_seed(seed)
     return Reader(kind(C=4, H=16), K=4)
 
 
 def at_the_end(losses):
-    return sum(losses[-20:]) / 20
+    return sum(losses[-5:]) / 5
 
 
 for T in (3, 6, 12):
     print(f"T = {T:2}:  loss {at_the_end(learn(newborn(RNNCell), T)):.3f}")
 
 # %% [markdown]
-# (With other seeds it sometimes gets there at 12.) It is not short of room: sixteen numbers could hold
+# (With seven other seeds $T = 12$ ends the same way.) It is not short of room: sixteen numbers could hold
 # the symbol of step one for ever. Something keeps the weights from *finding* that out, and it lies on the way back.
 #
 # ## How far back the loss is heard
@@ -325,8 +325,9 @@ for w, colour, style in ((0.5, BLUE, "--"), (0.95, GREEN, "-."), (2.0, ORANGE, "
     right.semilogy(norms, style, color=colour)
 left.set(xlabel="step t", ylabel="state h", title="What is left of an impulse")
 right.set(xlabel="step t", ylabel="slope of the last h", title="How far back the last step hears")
+right.yaxis.set_major_formatter("{x:.0e}")
 left.legend()
-fig.tight_layout()
+fig.subplots_adjust(wspace=0.3)
 plt.show()
 
 # %% [markdown]
@@ -470,6 +471,7 @@ for label, cell, colour, style in curves:
     ax.text(-0.8, norms[0], label, color=colour, ha="right", va="center")
 ax.set(xlim=(-11, 40), xticks=range(0, 40, 10), xlabel="step t", ylabel="norm of the gradient at step t")
 ax.set_title("What a loss at step 39 hears of the steps before it, in untrained cells")
+ax.yaxis.set_major_formatter("{x:.0e}")
 plt.show()
 
 # %% [markdown]
@@ -477,12 +479,12 @@ plt.show()
 # stand open longest are heard longest. Now train them.
 #
 # **Predict.** The same data, the same network, one number differs. Which of the three learns to recall the first of 12
-# symbols in 120 steps?
+# symbols in 45 steps?
 
 
 # %%
 def smooth(losses):
-    return torch.tensor(losses).unfold(0, 8, 1).mean(1)
+    return torch.tensor(losses).unfold(0, 4, 1).mean(1)
 
 
 born = {}
@@ -493,13 +495,14 @@ for bias, colour, style in ((0.0, BLUE, ":"), (1.0, GREEN, "--"), (3.0, ORANGE, 
     born[bias] = learn(reader, T=12)
     ax.plot(smooth(born[bias]), style, color=colour, label=f"β = {bias:.0f}")
 ax.axhline(1.386, color=INK, linewidth=0.8)
-ax.text(112, 1.47, "guessing", color=INK, ha="right")
-ax.set(xlabel="step of training", ylabel="loss, mean of 8", ylim=(0, 1.6), title="One number at birth")
+ax.text(42, 1.47, "guessing", color=INK, ha="right")
+ax.set(xlabel="step of training", ylabel="loss, mean of 4", ylim=(0, 1.6))
+ax.set_title("One number at birth")
 ax.legend(loc="lower left")
 plt.show()
 
 # %% [markdown]
-# At 3 it has learned within 60 steps, at 1 it begins to after 90, at 0 it is deaf: the first symbol's share in the
+# At 3 it has learned within 30 steps, at 1 it begins to after 15, at 0 it is deaf: the first symbol's share in the
 # gradient is smaller than the noise of a batch. All three are the same network and can *represent* the answer equally
 # well. Libraries differ here: Keras starts at 1, PyTorch near 0.
 #
@@ -598,11 +601,11 @@ check("truncated_bptt")
 
 
 # %%
-def echo(k, carry, total=800, lag=3, B=16):
+def echo(k, carry, total=400, lag=3, B=64):
     """Train on an echo in chunks of k; return the loss by position in the chunk, over the last quarter."""
     torch.manual_seed(0)
     cell, head = RNNCell(4, 24), nn.Linear(24, 4)
-    step = adam([*cell.parameters(), *head.parameters()], rate=0.01)
+    step = adam([*cell.parameters(), *head.parameters()], rate=0.015)
     xs, tokens = symbols(B, total + lag)
     xs, ys, rows = xs[:, lag:], tokens[:, :-lag], []
 
@@ -658,8 +661,8 @@ for ax, kind, colour in zip(axes, (RNNCell, GRUCell, LSTMCell), (BLUE, GREEN, OR
         open_forget_gate(reader.cell)
     losses = learn(reader, T=6)
     with torch.no_grad():
-        xs, tokens = symbols(400, 40)
-        hs, _ = unroll(reader.cell, xs, reader.cell.blank(400))
+        xs, tokens = symbols(200, 40)
+        hs, _ = unroll(reader.cell, xs, reader.cell.blank(200))
         right = (reader.head(hs).argmax(-1) == tokens[:, :1]).float().mean(0)
     ax.plot(range(1, 41), right, "o-", color=colour, markersize=3.5)
     ax.axhline(0.25, color=INK, linewidth=0.8)
@@ -668,12 +671,12 @@ for ax, kind, colour in zip(axes, (RNNCell, GRUCell, LSTMCell), (BLUE, GREEN, OR
     ax.set_title(f"{kind.__name__}, loss {at_the_end(losses):.3f} at T = 6", color=colour, fontsize="small")
 axes[-1].text(40, 0.3, "guessing", color=INK, ha="right", fontsize="small")
 axes[-1].set_xlabel("asked after step")
-fig.tight_layout()
+fig.subplots_adjust(hspace=0.4)
 plt.show()
 
 # %% [markdown]
 # The plain cell did not learn to hold the symbol. It learned to *pass it round*: the answer circles through the state
-# and stands where the head looks once in a while, at step 6 among others. Between, it is right *less* often than a
+# and stands where the head looks at every fourth step, 6 among them. Between, it is right *less* often than a
 # guess would be. The gated cells learned to hold, and though they never saw more than 6 steps they answer after 40.
 # The loss at $T = 6$ could not tell the two apart; only a question that training did not ask could.
 #
@@ -694,7 +697,7 @@ class DetachedLSTM(LSTMCell):
 reader = newborn(DetachedLSTM)
 open_forget_gate(reader.cell)
 print("norms at the last five steps:", [round(norm, 3) for norm in heard(reader.cell)[-5:].tolist()])
-print(f"loss at T = 12: {at_the_end(learn(reader, 12, steps=60)):.3f}")
+print(f"loss at T = 12: {at_the_end(learn(reader, 12, steps=20)):.3f}")
 
 # %% [markdown]
 # **Second break.** In the first LSTM, that of 1997, there was no forget gate: $c_t = c_{t-1} + i \odot g$. A slope of
@@ -723,14 +726,14 @@ def marked(B, T):
 
 
 def run(kind, C, batch):
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     reader = Reader(kind(C=C, H=16), K=4)
     open_forget_gate(reader.cell)
-    return learn(reader, 12, steps=80, batch=batch)
+    return learn(reader, 12, steps=30, batch=batch)
 
 
 tasks = {
-    "Recall the first": (born[1.0][:80], run(NeverForgets, 4, symbols)),
+    "Recall the first": (born[1.0][:30], run(NeverForgets, 4, symbols)),
     "Recall the latest marked": (run(LSTMCell, 5, marked), run(NeverForgets, 5, marked)),
 }
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
@@ -738,9 +741,9 @@ for ax, (title, (yours, theirs)) in zip(axes, tasks.items(), strict=True):
     ax.plot(smooth(yours), color=ORANGE, label="yours")
     ax.plot(smooth(theirs), "--", color=BLUE, label="never forgets")
     ax.set(xlabel="step of training", title=title)
-axes[0].set_ylabel("loss, mean of 8")
+axes[0].set_ylabel("loss, mean of 4")
 axes[0].legend()
-fig.tight_layout()
+fig.subplots_adjust(wspace=0.1)
 plt.show()
 
 # %% [markdown]
