@@ -49,7 +49,13 @@ def run(exercise: Exercise) -> list[str]:
     package = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "FATHOM_ROOT": str(exercise.root), "MPLBACKEND": "agg", "FATHOM_LOG": "off"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(package), os.environ.get("PYTHONPATH"))))
-    client = NotebookClient(notebook, timeout=DEADLINE, kernel_name="python3", resources={"metadata": {"path": "."}})
+    client = NotebookClient(
+        notebook,
+        timeout=DEADLINE,
+        kernel_name="python3",
+        resources={"metadata": {"path": "."}},
+        extra_arguments=["--log-level=ERROR"],  # it would warn of its local sockets
+    )
     began = processor_seconds()
     try:
         client.execute(env=environment)

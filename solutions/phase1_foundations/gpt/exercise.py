@@ -55,6 +55,8 @@
 # | $V$ | tokens in the vocabulary |
 
 # %%
+from autograder import aha, carry, check, hint, method, palette  # first: its judge warms up while the rest is imported
+
 import math
 import time
 from dataclasses import dataclass
@@ -65,7 +67,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from autograder import aha, carry, check, hint, method, palette
 from autograder.datasets import python_prose
 
 INK, BLUE, ORANGE, GREEN, *_ = palette()
@@ -587,10 +588,10 @@ def batch(source, size, T, draws):
     return source[at], source[at + 1]
 
 
-def train(model, steps, seed=0, rate=3e-3, size=12):
+def train(model, steps, seed=0, rate=3e-3, size=16):
     """Train in place; return the losses."""
     draws, losses = torch.Generator().manual_seed(seed), []
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.7, 0.999))  # a short run, a short memory
     for _ in range(steps):
         _, loss = model(*batch(training, size, model.config.block_size, draws))
         optimizer.zero_grad()
@@ -612,20 +613,21 @@ def write(model, prompt, length, **how):
     return "".join(alphabet[number] for number in model.generate(idx, length, **how)[0].tolist())
 
 
-torch.manual_seed(0)
+torch.manual_seed(2)
 config = GPTConfig(block_size=32, vocab_size=len(alphabet), n_layer=2, n_head=4, n_embd=64)
 writer = GPT(config)
-losses = train(writer, steps=250)
-print(f"{count_parameters(config):,} parameters, {len(alphabet)} characters: ln V = {math.log(len(alphabet)):.2f}")
+losses = train(writer, steps=120, seed=2)
+print(f"{count_parameters(config):,} parameters, {len(alphabet)} characters")
+print(f"ln V = {math.log(len(alphabet)):.2f}")
 print(f"loss {losses[0]:.2f} at first, {evaluate(writer):.2f} on held-out text after {len(losses)} steps")
 
 # %%
 torch.manual_seed(1)
 for how in ({}, {"temperature": 0.5}, {"top_k": 1}):
-    print(f"{how or 'as it is'}\n    {write(writer, 'The ', 120, use_cache=False, **how)!r}\n")
+    print(f"{how or 'as it is'}\n    {write(writer, 'The ', 80, use_cache=False, **how)!r}\n")
 
 # %% [markdown]
-# Words of about the right lengths, some of them English, and nothing to say: 250 steps are few. Note the last line. To take
+# Words of about the right lengths, some of them English, and nothing to say: 120 steps are few. Note the last line. To take
 # the favourite each time is not careful, it is a rut. That is what the draw is for.
 #
 # ## Nothing twice: the KV cache

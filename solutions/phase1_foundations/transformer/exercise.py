@@ -63,6 +63,8 @@
 # Three tokens are no words: `PAD` fills a row up, `BOS` stands before a target, `EOS` ends it.
 
 # %%
+from autograder import aha, carry, check, hint, method, palette  # first: its judge warms up while the rest is imported
+
 import math
 
 import matplotlib.pyplot as plt
@@ -70,8 +72,6 @@ import torch
 from matplotlib.colors import LinearSegmentedColormap
 from torch import nn
 from torch.nn import functional as F
-
-from autograder import aha, carry, check, hint, method, palette
 
 INK, BLUE, ORANGE, GREEN, PURPLE, *_ = palette()
 torch.set_num_threads(1)  # these tensors are small: more threads would only wait for one another
@@ -596,26 +596,27 @@ check("greedy")
 # %% [markdown]
 # ## See it work
 #
-# Five digits in, the same five backwards out. It is a small task and a mean one: the first token to be written is the
-# last one that was read. One layer on each side, 32 channels.
+# Four digits in, the same four backwards out. It is a small task and a mean one: the first token to be written is the
+# last one that was read. One layer on each side, 48 channels.
 
 
 # %%
 def digits(B, generator):
-    """B sources of five digits, and their targets: BOS, the digits reversed, EOS. Digit d is token 3 + d."""
-    source = torch.randint(3, 13, (B, 5), generator=generator)
+    """B sources of four digits, and their targets: BOS, the digits reversed, EOS. Digit d is token 3 + d."""
+    source = torch.randint(3, 13, (B, 4), generator=generator)
     edge = torch.ones(B, 1, dtype=torch.long)
     return source, torch.cat((BOS * edge, source.flip(1), EOS * edge), 1)
 
 
-def train(model, steps=160, loss_of=teach):
+def train(model, steps=50, loss_of=teach, warmup=10, factor=0.15):
     """Train in place with Adam under the Noam schedule; return the losses."""
-    draws, losses = torch.Generator().manual_seed(1), []
-    optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98), eps=1e-9)
+    draws, losses = torch.Generator().manual_seed(3), []
+    # In so short a run the mean of the gradients, too, has to be a short one: 0.7 and not the paper's 0.9.
+    optimizer = torch.optim.Adam(model.parameters(), betas=(0.7, 0.98), eps=1e-9)
     for n in range(1, steps + 1):
         for group in optimizer.param_groups:
-            group["lr"] = noam(n, model.C, warmup=40, factor=0.4)
-        loss = loss_of(model, *digits(32, draws))
+            group["lr"] = noam(n, model.C, warmup, factor)
+        loss = loss_of(model, *digits(64, draws))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -626,22 +627,21 @@ def train(model, steps=160, loss_of=teach):
 def exact(model, change=lambda *pair: pair):
     """The share of 300 sources that a model reverses without a mistake, all by itself."""
     source, target = change(*digits(300, torch.Generator().manual_seed(2)))
-    written = greedy(model, source, limit=6)
-    written = F.pad(written, (0, 6 - written.shape[1]), value=PAD)
+    written = greedy(model, source, limit=5)
+    written = F.pad(written, (0, 5 - written.shape[1]), value=PAD)
     return (written == target[:, 1:]).all(1).float().mean().item()
 
 
 def newborn():
     """The small model, always with the same starting weights."""
-    torch.manual_seed(0)
-    return Transformer(13, C=32, H=2, W=64, encoders=1, decoders=1, dropout=0.0)
+    torch.manual_seed(1)
+    return Transformer(13, C=48, H=2, W=96, encoders=1, decoders=1, dropout=0.0)
 
 
 model = newborn()
 losses = train(model)
-print(
-    f"loss {losses[0]:.2f} at first, {losses[-1]:.3f} after {len(losses)} steps; reversed exactly: {exact(model):.0%}"
-)
+print(f"loss {losses[0]:.2f} at first, {losses[-1]:.3f} after {len(losses)} steps")
+print(f"reversed exactly: {exact(model):.0%}")
 
 # %% [markdown]
 # **Predict.** The table below has a row for each token that is written and a column for each digit of the source, and
@@ -653,21 +653,25 @@ print(
 def looks_across(model, source, given):
     """The maps of the last cross-attention: (B, S), (B, T) -> (B, H, T, S)."""
     layer, seen = model.decoder[-1].cross_attention, {}
-    hook = layer.register_forward_pre_hook(lambda _, args, named: seen.update(args=args, named=named), with_kwargs=True)
+
+    def note(_, args, named):
+        seen.update(args=args, named=named)
+
+    hook = layer.register_forward_pre_hook(note, with_kwargs=True)
     model(source, given)
     hook.remove()
     return layer(*seen["args"], **seen["named"], return_weights=True)[1]
 
 
-source, target = torch.tensor([[3, 1, 4, 1, 5]]) + 3, torch.tensor([[BOS, 8, 4, 7, 4, 6, EOS]])
+source, target = torch.tensor([[2, 7, 1, 8]]) + 3, torch.tensor([[BOS, 11, 4, 10, 5, EOS]])
 maps = looks_across(model, source, target[:, :-1])[0]
 fade = LinearSegmentedColormap.from_list("fade", [ORANGE + "00", ORANGE])
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.6))
 for ax, weights, title in zip(axes, (*maps, maps.mean(0)), ("head 1", "head 2", "both")):
     ax.imshow(weights, cmap=fade, vmin=0, vmax=1)
     ax.set(title=title, xlabel="is read")
-    ax.set_xticks(range(5), "3 1 4 1 5".split())
-    ax.set_yticks(range(6), "5 1 4 1 3 EOS".split())
+    ax.set_xticks(range(4), "2 7 1 8".split())
+    ax.set_yticks(range(5), "8 1 7 2 EOS".split())
     ax.spines[:].set_visible(True)
 axes[0].set_ylabel("is written")
 fig.suptitle("The anti-diagonal: who writes the first looks at the last")
@@ -675,7 +679,7 @@ fig.tight_layout()
 plt.show()
 
 # %% [markdown]
-# Nobody told it about places. The target's position says "I am to write the first", the source's says "I am the fifth",
+# Nobody told it about places. The target's position says "I am to write the first", the source's says "I am the fourth",
 # and the two projections have learned to make these two fit each other.
 #
 # ## Watch it break
@@ -735,7 +739,7 @@ plt.show()
 # given the teacher's words.** What a model writes is another question, so ask it: let it write, and count. One of the
 # checks of `greedy` did that with your parts.
 #
-# **Padding.** Now the second accident. Sources of five digits are filled up to twenty positions, as if a neighbour in
+# **Padding.** Now the second accident. Sources of four digits are filled up to twenty positions, as if a neighbour in
 # the batch were that long; they are read with the mask and without.
 #
 # **Predict.** The model has never seen padding in training. Does it matter with the mask?
@@ -743,8 +747,8 @@ plt.show()
 
 # %%
 def filled(source, target):
-    """Sources with fifteen positions of padding."""
-    return F.pad(source, (0, 15), value=PAD), target
+    """Sources with sixteen positions of padding."""
+    return F.pad(source, (0, 16), value=PAD), target
 
 
 def everything(source):
@@ -862,7 +866,7 @@ plt.show()
 # Your own model, with its own beam:
 
 # %%
-source = torch.tensor([[3, 1, 4, 1, 5]]) + 3
+source = torch.tensor([[2, 7, 1, 8]]) + 3
 memory = model.encode(source)
 
 
@@ -877,9 +881,9 @@ print([token - 3 for token in tokens if token > EOS], f"score {score:.3f}")
 # ## An open experiment
 #
 # Does the warm-up matter? Build `Transformer(13, C=32, H=2, W=64, encoders=6, decoders=6, dropout=0.0)` and train it
-# for 300 steps (a minute): once as above, once with `warmup=1` and a factor that gives the same rate at step 200.
+# for 300 steps (half a minute): once as above, once with `warmup=1`, which has the same rate from step 10 on.
 # Then make the layers pre-norm, as GPT's are, by subclassing, and do both again. Which of the four learns? If you
-# would rather know about length: train on five digits, and ask for the reverse of six. Guess first what it writes,
+# would rather know about length: train on four digits, and ask for the reverse of five. Guess first what it writes,
 # and why.
 
 # %%
