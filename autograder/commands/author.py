@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.commands.course import chosen, fail, load
+from autograder.commands.course import chosen, fail, load, load_with_solutions
 
 if TYPE_CHECKING:
     from autograder.verify import Proof
@@ -19,7 +19,7 @@ def verify(names: Sequence[str], as_json: bool, notebooks: bool) -> int:
     from autograder.render.progress import progress
     from autograder.verify import prove_all
 
-    course = load()
+    course = load_with_solutions("a proof begins with them; `fathom check` grades your notebook")
     exercises = chosen(course, names)
     try:
         with progress("proving", quiet=as_json) as tick:
@@ -103,7 +103,8 @@ def build_for_nbgrader(names: Sequence[str], course_folder: Path) -> int:
     from autograder.notebook.files import dumps
     from autograder.render.terminal import console
 
-    for exercise in chosen(load(), names):
+    course = load_with_solutions("nbgrader's instructor versions contain them")
+    for exercise in chosen(course, names):
         place = course_folder / "source" / exercise.name / exercise.notebook.name
         try:
             place.parent.mkdir(parents=True, exist_ok=True)

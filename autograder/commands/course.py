@@ -22,6 +22,14 @@ def load() -> Curriculum:
         fail(str(error))
 
 
+def load_with_solutions(why: str) -> Curriculum:
+    """The curriculum, for what takes solutions; exits with 2 in a copy that was released without them."""
+    course = load()
+    if any(exercise.released for exercise in course.exercises):
+        fail(f"this copy was released without solutions, and {why}")
+    return course
+
+
 def chosen(course: Curriculum, names: Sequence[str]) -> list[Exercise]:
     """The exercises of these names, or all; exits with 2 for a name that is none."""
     from autograder.curriculum import UnknownExercise

@@ -44,16 +44,19 @@ def acts(judge: Judge, exercise: Exercise, folder: Path) -> int:
     from autograder.render.terminal import console, report_view
 
     screen = console()
-    bug = catalogue(exercise).bug(BUG)
     doctor = Diagnostician(judge, progress)
     if not doctor.prepare(exercise):
         screen.print("Meeting every bug of the catalogue once, to know each by what it does …", style="dim")
         doctor.learn(exercise)
     scenes: list[tuple[str, tuple[Cell, ...]]] = [
         ("The blank exercise. Every part waits to be written.", blank_cells(exercise)),
-        (f"A wrong answer. Somebody wrote\n\n{indented(bug)}\n", mutated(exercise, bug)),
-        ("The right answer.", read(exercise.source)),
     ]
+    if not exercise.released:
+        bug = catalogue(exercise).bug(BUG)
+        scenes += [
+            (f"A wrong answer. Somebody wrote\n\n{indented(bug)}\n", mutated(exercise, bug)),
+            ("The right answer.", read(exercise.source)),
+        ]
     passed = False
     for number, (caption, cells) in enumerate(scenes, 1):
         began = time.perf_counter()
@@ -64,8 +67,10 @@ def acts(judge: Judge, exercise: Exercise, folder: Path) -> int:
         screen.print(f"  (graded in {1000 * took:.0f} ms)", style="dim")
         passed = graded.report.passed
         time.sleep(PAUSE if screen.is_terminal else 0)
+    if exercise.released:
+        screen.print("\nThis copy came without solutions: the wrong and the right answer are for you to write.")
     screen.print("\nYour turn: `make learn` in a terminal opens the first notebook.", style="bold")
-    return 0 if passed else 1
+    return 0 if passed or exercise.released else 1
 
 
 def indented(bug: Bug) -> str:

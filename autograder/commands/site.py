@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.commands.course import fail, load
+from autograder.commands.course import fail, load_with_solutions
 
 
 def build(strict: bool) -> int:
@@ -10,7 +10,7 @@ def build(strict: bool) -> int:
     from autograder import site
     from autograder.render.terminal import console
 
-    course = load()
+    course = load_with_solutions("the pages show what they draw")
     screen = console()
     try:
         place = site.build(course.root, strict, lambda sentence: screen.print(sentence, style="dim"))
@@ -25,7 +25,7 @@ def serve(port: int) -> int:
     from autograder import site
     from autograder.render.terminal import console
 
-    course = load()
+    course = load_with_solutions("the pages show what they draw")
     screen = console()
     try:
         site.serve(course.root, port, lambda sentence: screen.print(sentence, style="dim"))

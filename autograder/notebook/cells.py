@@ -64,7 +64,7 @@ def grade_id(metadata: object) -> str | None:
 
 def read(path: Path | str, *, max_bytes: int = MAX_BYTES, max_cells: int = MAX_CELLS) -> tuple[Cell, ...]:
     """Read a notebook or a script into cells; raises Unreadable for anything that is neither."""
-    path = Path(path)
+    path = Path(path) if isinstance(path, str) else path
     if path.suffix == ".py":
         return _script(path, max_bytes, max_cells)
     document = load(path, max_bytes=max_bytes, max_cells=max_cells)
@@ -182,6 +182,8 @@ def _script(path: Path, max_bytes: int, max_cells: int) -> tuple[Cell, ...]:
 
 
 def _raw(path: Path, max_bytes: int) -> bytes:
+    if not isinstance(path, os.PathLike):
+        return path.read_bytes()  # inside a release's data file: our own
     try:
         # a pipe or a device would block: look before opening, and never wait for a writer
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -60,12 +60,12 @@ def choices(at: Practice, name: str | None) -> list[Candidate]:
         parts = at.passed(exercise.name)
         if parts and not exercise.released:
             found += candidates(exercise, at.cards, parts, avoid if before and before.exercise == exercise.name else ())
+    if not found and all(exercise.released for exercise in at.course.exercises):
+        raise NothingToDrill("no exercise has bugs to plant: this copy came without its solutions")
     if not found:
         raise NothingToDrill(
             "no part of yours passes yet, and a drill shows its solution. "
             f"Name an exercise to drill it all the same: fathom drill {at.course.exercises[0].name}"
-            if at.course.exercises
-            else "there are no exercises here"
         )
     return found
 
