@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -194,7 +195,7 @@ class Fathom:
         return Said(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: object, **environment: str) -> subprocess.Popen[str]:
-        """Start a command in a process group of its own, as a terminal does."""
+        """Start a command in a process group of its own, as a terminal does; it hears SIGHUP even below a `nohup`."""
         line = [sys.executable, "-c", MAIN, *map(str, words)]
         return subprocess.Popen(
             line,
@@ -204,6 +205,7 @@ class Fathom:
             stderr=subprocess.PIPE,
             text=True,
             process_group=0,
+            preexec_fn=functools.partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),
         )
 
 
