@@ -8,6 +8,7 @@ import time
 PIECE = 2**20  # a frame's memory grows by this much as it arrives, whatever length it announces
 # Seconds of asking again before a process goes to sleep: most answers take less, and to wake a sleeper takes up to 1 ms.
 PATIENCE = 0.0005
+GIVE_WAY = getattr(os, "sched_yield", lambda: None)  # to another process, where the system knows how
 FLAGS = socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 
 
@@ -58,7 +59,7 @@ def _read(sock: socket.socket, length: int, deadline: float | None) -> bytearray
                 count = sock.recv_into(room, 0, socket.MSG_DONTWAIT)
             except (BlockingIOError, TimeoutError):
                 if time.monotonic() < awake:
-                    _give_way()
+                    GIVE_WAY()
                 else:
                     _wait(sock, select.POLLIN, deadline)
                 continue
@@ -71,12 +72,6 @@ def _read(sock: socket.socket, length: int, deadline: float | None) -> bytearray
         if filled < length and deadline is not None and time.monotonic() >= deadline:
             raise Late("The message was not through by the deadline.")
     return data
-
-
-def _give_way() -> None:
-    """Let another process have this processor, where the system knows how."""
-    if hasattr(os, "sched_yield"):
-        os.sched_yield()
 
 
 def _wait(sock: socket.socket, event: int, deadline: float | None) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -210,14 +207,6 @@ def test_a_blanked_lesson_keeps_its_delimiters() -> None:
     assert blanked(lesson) == f"def f():\n    ### BEGIN SOLUTION pow\n{stub}    ### END SOLUTION\n"
 
 
-def fathom(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a copy."""
-    path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "FATHOM_ROOT": str(root), "PYTHONPATH": path, "NO_COLOR": "1", "COLUMNS": "200"}
-    line = [sys.executable, "-c", "from autograder.cli import main; main()", *words]
-    return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -232,19 +221,21 @@ def fathom(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
         ["release", "elsewhere"],
     ],
 )
-def test_what_takes_solutions_says_so_in_a_copy_without_them(pair: Pair, words: list[str]) -> None:
-    said = fathom(pair.bare.root, *words)
-    assert said.returncode == 2, said
-    assert said.stderr.startswith("fathom: ") and "solutions" in said.stderr, said
-    assert "Traceback" not in said.stderr
+def test_what_takes_solutions_says_so_in_a_copy_without_them(
+    pair: Pair, words: list[str], made: Any, family: Any
+) -> None:
+    said = made.fathom(pair.bare.root, family)(*words)
+    assert said.code == 2, said
+    assert said.err.startswith("fathom: ") and "solutions" in said.err, said
+    assert "Traceback" not in said.err
 
 
-def test_the_curriculum_itself_can_be_released(tmp_path: Path) -> None:
+def test_the_curriculum_itself_can_be_released(tmp_path: Path, made: Any, family: Any) -> None:
     full = curriculum.load(REPOSITORY)
     release(full, tmp_path / "class")
     bare = curriculum.load(tmp_path / "class")
-    demo = fathom(bare.root, "demo")
-    assert demo.returncode == 0 and "The blank exercise" in demo.stdout and "without solutions" in demo.stdout, demo
+    demo = made.fathom(bare.root, family)("demo")
+    assert demo.code == 0 and "The blank exercise" in demo.out and "without solutions" in demo.out, demo
     lone = [exercise for exercise in full.exercises if not exercise.needs]
     requests = [Request(exercise, "reference", read(exercise.source)) for exercise in lone]
     requests += [Request(e, bug.id, mutated(e, bug)) for e in lone for bug in catalogue(e).bugs[:3]]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,33 +48,28 @@ def write(root: Path, source: str) -> None:
     write_atomic(notebook, dumps(mine))
 
 
-def fathom(root: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": path, "FATHOM_ROOT": str(root), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    environment["COLUMNS"] = "200"
-    line = [sys.executable, "-c", "from autograder.cli import main; main()", *map(str, words)]
-    return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=180, check=False)
-
-
-def outcome(root: Path) -> str:
+def outcome(fathom: Any) -> str:
     """What `fathom check` says of the learning rate."""
-    (report,) = json.loads(fathom(root, "check", "train_gpt", "--json").stdout)["submissions"]
+    (report,) = fathom("check", "train_gpt", "--json").document["submissions"]
     return next(part["outcome"] for part in report["parts"] if part["part"] == "schedule")
 
 
-def test_a_run_uses_what_passed_and_the_reference_for_what_does_not(course: Path, tmp_path: Path) -> None:
+def test_a_run_uses_what_passed_and_the_reference_for_what_does_not(
+    course: Path, tmp_path: Path, made: Any, family: Any
+) -> None:
+    fathom = made.fathom(course, family)
     text = tmp_path / "text.txt"
     text.write_text("a short text for a small model, read over and over. " * 20, encoding="utf-8")
     write(course, MINE)
-    assert outcome(course) == "passed"
-    run = fathom(course, "run", "train_gpt", "--data", text, "--out", tmp_path / "one", *SMALL)
-    assert run.returncode == 0, run
-    assert "carry: train_gpt is yours for schedule; the reference for batches" in run.stdout
-    assert "the rate is mine" in run.stdout
+    assert outcome(fathom) == "passed"
+    run = fathom("run", "train_gpt", "--data", text, "--out", tmp_path / "one", *SMALL)
+    assert run.code == 0, run
+    assert "carry: train_gpt is yours for schedule; the reference for batches" in run.out
+    assert "the rate is mine" in run.out
 
     write(course, WRONG)
-    assert outcome(course) == "failed"
-    run = fathom(course, "run", "train_gpt", "--data", text, "--out", tmp_path / "two", *SMALL)
-    assert run.returncode == 0, run
-    assert "carry: train_gpt is the reference, all of it" in run.stdout
-    assert "the rate is mine" not in run.stdout
+    assert outcome(fathom) == "failed"
+    run = fathom("run", "train_gpt", "--data", text, "--out", tmp_path / "two", *SMALL)
+    assert run.code == 0, run
+    assert "carry: train_gpt is the reference, all of it" in run.out
+    assert "the rate is mine" not in run.out
