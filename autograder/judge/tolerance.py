@@ -29,6 +29,11 @@ class Rules:
     dtype: bool = False
     alike: bool = False
 
+    @property
+    def default(self) -> bool:
+        """Whether the author left the tolerance to this module."""
+        return self.rtol is None and self.atol is None
+
 
 def precision(dtype: str, single: bool = False) -> str:
     """The row of TOLERANCE for a dtype's name; with `single`, 64-bit numbers count as computed in 32 bits."""
@@ -85,7 +90,7 @@ def bounds(rules: Rules, got: str, want: str, scale: float) -> Bounds:
     """
     rtol, atol = TOLERANCE[max(got, want, key=COARSER.index)]
     atol *= scale if scale > 0 and math.isfinite(scale) else 1.0
-    if rules.rtol is None and rules.atol is None:
+    if rules.default:
         return Bounds(rtol, atol, NEIGHBOUR if want == "exact" else math.inf)
     return Bounds(rtol if rules.rtol is None else rules.rtol, atol if rules.atol is None else rules.atol)
 

@@ -6,8 +6,8 @@ import socket
 import time
 
 PIECE = 2**20  # a frame's memory grows by this much as it arrives, whatever length it announces
-# Seconds of asking again before a process goes to sleep: most answers take less, and to wake a sleeper takes up to 1 ms.
-PATIENCE = 0.0005
+# Seconds of asking again before a process goes to sleep: to wake a sleeper takes up to 1 ms, and asking takes processor.
+PATIENCE = 0.0001
 GIVE_WAY = getattr(os, "sched_yield", lambda: None)  # to another process, where the system knows how
 FLAGS = socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 
