@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 import signal
 import time
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 from seam_asking import load, look
 
+from autograder.observe import pages
 from autograder.observe.client import Zygote, ZygoteLost
 
 RUNAWAYS = """\
@@ -76,6 +79,28 @@ def test_a_zygote_killed_under_its_worker_is_no_crash_of_the_submission(family: 
         load(worker, "os.kill(os.getppid(), 9)\ntime.sleep(60)")
         with pytest.raises(ZygoteLost):
             look(worker)
+
+
+def test_a_zygote_that_is_asked_often_moves_to_large_pages_and_forks_as_before() -> None:
+    if not large_pages_are_to_be_had():
+        pytest.skip("this system does not make large pages on request")
+    with Zygote() as zygote:
+        for _ in range(20):
+            worker = zygote.worker()
+            load(worker, "return 7")
+            assert look(worker).value == 7
+            worker.close()
+        told = Path(f"/proc/{zygote.process.pid}/smaps_rollup").read_text()
+    (large,) = (int(line.split()[1]) for line in told.splitlines() if line.startswith("AnonHugePages:"))
+    assert large > 50_000, told  # kB; torch alone brings 140,000
+
+
+def large_pages_are_to_be_had() -> bool:
+    with mmap.mmap(-1, 2 * pages.LARGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory[:] = bytes([1]) * len(memory)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        place = -(-start // pages.LARGE) * pages.LARGE
+        return ctypes.CDLL(None).madvise(ctypes.c_void_p(place), ctypes.c_size_t(pages.LARGE), pages.MADV_COLLAPSE) == 0
 
 
 def test_a_zygote_that_cannot_start_is_lost_at_once(tmp_path: Path) -> None:
