@@ -570,7 +570,7 @@ check("generate")
 # %% [markdown]
 # ## See it work
 #
-# A GPT with two blocks, 64 channels and a window of 32 characters, on the prose of Python's own help. It takes a few
+# A GPT with a single block, 64 channels and a window of 32 characters, on the prose of Python's own help. It takes a few
 # seconds. (Training well is exercise 16; here a plain AdamW does.)
 
 
@@ -614,7 +614,7 @@ def write(model, prompt, length, **how):
 
 
 torch.manual_seed(2)
-config = GPTConfig(block_size=32, vocab_size=len(alphabet), n_layer=2, n_head=4, n_embd=64)
+config = GPTConfig(block_size=32, vocab_size=len(alphabet), n_layer=1, n_head=4, n_embd=64)
 writer = GPT(config)
 losses = train(writer, steps=120, seed=2)
 print(f"{count_parameters(config):,} parameters, {len(alphabet)} characters")
@@ -797,7 +797,7 @@ ax.set(
 plt.show()
 
 # %% [markdown]
-# The first token costs nothing: it does stand at the beginning. From there the damage grows, to about a tenth of a nat, in a model
+# The first token costs nothing: it does stand at the beginning. From there the damage grows, to about a third of a nat, in a model
 # that has hardly learnt what positions are good for; the more it has learnt, the more it loses. The text looks no
 # sillier than before, and training and evaluation are spotless, because neither uses a cache. So the test of a cache is
 # never the text: it is *cached equals uncached*, to the last digits.
