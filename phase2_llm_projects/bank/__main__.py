@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from phase2_llm_projects.bank.own import BadData
-from phase2_llm_projects.bank.world import World, held_out, load
+from phase2_llm_projects.bank.world import HELD_OUT, World, held_out, load
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def table(world: World) -> str:
         ),
         ("agents", len(world.agents), f"{sum(len(agent.tools) for agent in world.agents)} tools"),
         ("notes", len(world.notes), ", ".join(f"{n} {kind}s" for kind, n in kinds.most_common())),
-        ("held out", len(held_out("notes")), f"notes, and {len(held_out('incidents'))} incidents"),
+        *(("held out", len(held_out(name)), name) for name in HELD_OUT),
     ]
     return "\n".join(f"{name:10} {count:5}   {more}".rstrip() for name, count, more in rows)
 

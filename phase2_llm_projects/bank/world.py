@@ -10,7 +10,7 @@ from typing import Any
 from phase2_llm_projects.bank import agents, incidents, notes, own, runbooks, scripts
 from phase2_llm_projects.bank.people import DATA, Labelled, Span
 
-HELD_OUT = ("notes", "incidents")
+HELD_OUT = ("notes", "incidents", "scripts")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def held_out(name: str) -> list[dict[str, Any]]:
     notes      {"text", "spans": [[start, end, kind], …], "template", "listed"}: labelled personal data; `listed` says
                whether the first names in it are those of words.FIRST_NAMES
     incidents  {"report", "cause"}: reports to name the root cause of
+    scripts    the fields of a Script: requests in other words than those of the world, in the house's own layouts
     """
     if name not in HELD_OUT:
         raise LookupError(f"There is no held-out set {name!r}; there are {', '.join(HELD_OUT)}.")

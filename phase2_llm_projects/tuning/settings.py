@@ -11,14 +11,16 @@ from typing import NoReturn
 from training.trouble import Trouble
 
 LANGUAGES = ("python", "shell", "both")
+BITS = (4, 16, 32)
 EPILOG = "Without --model, a small GPT of exercise 15 is trained first, in a few minutes on two cores, and kept for later runs."
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One run. Rates and targets that are None depend on the model."""
+    """One run. Bits, rates and targets that are None depend on the model."""
 
     model: str
+    bits: int | None
     scripts: str
     language: str
     rank: int
@@ -56,9 +58,16 @@ def parser() -> Parser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     made.add_argument(
-        "--model", default="", help="a causal model of Hugging Face's, by name or folder: Llama-2, Mistral, …; 4-bit where "
-        "bitsandbytes and CUDA are there. Without it, our own GPT",
-    )  # fmt: skip
+        "--model",
+        default="",
+        help="a causal model of Hugging Face's, by name or folder: Llama-2, Mistral, …; without it, our own GPT",
+    )
+    made.add_argument(
+        "--bits",
+        type=int,
+        choices=BITS,
+        help="of a weight of --model; without it 4 on CUDA (16 where bitsandbytes is missing), 32 on the CPU",
+    )
     made.add_argument("--scripts", default="", help="a folder of your own .sh and .py files, instead of the bank's")
     made.add_argument("--language", default="python", choices=LANGUAGES, help="which scripts to learn")
     made.add_argument("--rank", type=int, default=8, help="width of the bottleneck")

@@ -35,7 +35,7 @@ class Task:
 
 
 def jobs(asked: Settings) -> Task:
-    """The bank's scripts of seed 0, held out those of seed 1; or one in five of the user's own."""
+    """The bank's scripts, held out its requests in other words; or one in five of the user's own."""
     wanted = ("python", "shell") if asked.language == "both" else (asked.language,)
     try:
         own = bank.load(scripts=asked.scripts or None).scripts
@@ -43,12 +43,9 @@ def jobs(asked: Settings) -> Task:
         raise Trouble(str(error)) from None
     found = [Job(s.request, s.text, s.language) for s in own if s.language in wanted]
     if not asked.scripts:
-        other = [Job(s.request, s.text, s.language) for s in bank.load(seed=1).scripts if s.language in wanted]
-        known = {job.request for job in found}
-        fresh = tuple(job for job in other if job.request not in known)
-        return Task(
-            tuple(found), fresh, "the bank's scripts; held out: requests drawn with another seed, of the same kinds"
-        )
+        rows = (row for row in bank.held_out("scripts") if row["language"] in wanted)
+        fresh = tuple(Job(row["request"], row["text"], row["language"]) for row in rows)
+        return Task(tuple(found), fresh, "the bank's scripts; held out: requests in other words, for the same kinds")
     if len(found) < 5:
         raise Trouble(
             f"{asked.scripts} holds {len(found)} scripts in {' and '.join(wanted)}, and 5 are the least to learn from and "

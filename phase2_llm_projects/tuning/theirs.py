@@ -1,4 +1,4 @@
-"""Any causal model of Hugging Face's through transformers and peft, 4-bit where the machine can."""
+"""Any causal model of Hugging Face's through transformers and peft, its weights in 4, 16 or 32 bits."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def loaded(asked: Settings, name: str) -> tuple[Any, Any, str]:
     """Model and tokenizer; every way in which this can fail is told in a sentence."""
     import transformers
 
-    how, note = quantised()
+    how, note = stored(asked.bits)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
         if tokenizer.eos_token_id is None:
@@ -181,15 +181,16 @@ def short(text: str) -> str:
     return text if len(text) <= 160 else text[:157] + "…"
 
 
-def quantised() -> tuple[dict[str, Any], str]:
-    """How weights are loaded: 4-bit with bitsandbytes on CUDA, bfloat16 on CUDA, else as they are in float32."""
-    if not torch.cuda.is_available():
-        return {"dtype": torch.float32}, "float32 on the CPU"
-    if importlib.util.find_spec("bitsandbytes") is None:
-        return {
-            "dtype": torch.bfloat16,
-            "device_map": {"": 0},
-        }, "bfloat16 (bitsandbytes is not installed, so not 4-bit)"
+def stored(bits: int | None) -> tuple[dict[str, Any], str]:
+    """How weights are loaded, for transformers and for a reader: 4-bit through bitsandbytes, on CUDA where there is one."""
+    cuda, tool = torch.cuda.is_available(), importlib.util.find_spec("bitsandbytes") is not None
+    if bits == 4 and not tool:
+        raise Trouble(f"--bits 4 needs bitsandbytes, not installed here: {INSTALL}")
+    bits = bits or (32 if not cuda else 4 if tool else 16)
+    place, where = ({"device_map": {"": 0}}, "on CUDA") if cuda else ({"device_map": {"": "cpu"}}, "on the CPU")
+    if bits > 4:
+        kind = torch.bfloat16 if bits == 16 else torch.float32
+        return {"dtype": kind, **place}, f"{str(kind).removeprefix('torch.')} {where}"
     import transformers
 
     config = transformers.BitsAndBytesConfig(  # type: ignore[no-untyped-call]
@@ -198,7 +199,7 @@ def quantised() -> tuple[dict[str, Any], str]:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    return {"quantization_config": config, "device_map": {"": 0}}, "4-bit (nf4), computing in bfloat16"
+    return {"quantization_config": config, **place}, f"4-bit (nf4) {where}, computing in bfloat16"
 
 
 def adapted(asked: Settings, model: Any) -> Any:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from held_out_incidents import written as incidents_written
 from held_out_notes import written as notes_written
+from held_out_scripts import written as scripts_written
 from valid_numbers import DATA, luhn, numbers
 
 from phase2_llm_projects import bank
@@ -158,6 +159,7 @@ def test_the_data_files_are_what_their_makers_write() -> None:
     assert json.loads((DATA / "numbers.json").read_text()) == numbers()
     assert (DATA / "held_out_notes.jsonl").read_text(encoding="utf-8") == notes_written()
     assert (DATA / "held_out_incidents.jsonl").read_text(encoding="utf-8") == incidents_written()
+    assert (DATA / "held_out_scripts.jsonl").read_text(encoding="utf-8") == scripts_written()
 
 
 # Held out ----------------------------------------------------------------------------------------------------------
@@ -303,3 +305,11 @@ def test_the_command_shows_what_there_is(capsys: pytest.CaptureFixture[str], tmp
     assert "---" not in capsys.readouterr().out
     assert main(["--docs", str(tmp_path / "gone")]) == 2
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_no_held_out_request_resembles_one_to_learn_from(world: bank.World) -> None:
+    rows = bank.held_out("scripts")
+    assert Counter(row["action"] for row in rows) == {action.key: 8 for action in scripts.ACTIONS}
+    assert len({row["text"] for row in rows}) == len(rows)
+    known = [masked(bank.Labelled(script.request, ())) for seed in range(3) for script in bank.load(seed).scripts]
+    assert nearest([masked(bank.Labelled(row["request"], ())) for row in rows], known) < 0.3

@@ -152,6 +152,21 @@ def test_a_model_of_hugging_faces_is_tuned(name: str, small: Path, scripts: Path
     assert (tmp_path / "adapters" / "adapter_config.json").exists()
 
 
+@pytest.mark.parametrize(("bits", "told"), [(4, "4-bit (nf4) on"), (16, "bfloat16 on")])
+def test_a_model_is_tuned_with_weights_of_fewer_bits(
+    bits: int, told: str, small: Path, scripts: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    said = tune(
+        "--model", small / "llama", "--bits", bits, "--scripts", scripts, "--language", "both", *TINY, "--out", tmp_path
+    )
+    assert said.code == 0, said
+    assert told in said.out
+    found = reported(tmp_path)
+    assert found["adapters off"]["new"] == pytest.approx(found["before"]["new"], abs=1e-6)
+    assert found["after"]["new"] != found["before"]["new"]
+
+
 def test_a_model_that_is_not_there_is_said(tmp_path: Path) -> None:
     refused(tune("--model", tmp_path / "nowhere", *TINY), "nowhere", "no such folder")
     (tmp_path / "empty").mkdir()
