@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from autograder import kept
-from autograder.lesson import CurriculumError, Part, front_matter
+from autograder.lesson import CurriculumError, Part
 
 __all__ = ["Curriculum", "CurriculumError", "Exercise", "Part", "Phase", "UnknownExercise", "find_root", "load"]
 
@@ -214,7 +214,7 @@ def _exercise(root: Path, phase: str, folder: Path) -> Exercise:
         root=root,
         folder=folder,
         read_parts=partial(kept.parts, root, folder.name, file, folder / "parts.toml"),
-        **front_matter(file),
+        **kept.front_matter(root, folder.name, file),
     )
 
 

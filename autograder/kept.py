@@ -1,4 +1,4 @@
-"""The parts of a lesson, kept by content: `fathom` alone asks for all of them, and to parse takes ten times as long."""
+"""What a lesson says of itself, kept by content: every command asks all lessons, and to parse takes ten times as long."""
 
 from __future__ import annotations
 
@@ -6,33 +6,52 @@ import contextlib
 import functools
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from autograder import lesson
 from autograder.caching import store
-from autograder.lesson import Part, read_parts
+from autograder.lesson import Part
 
-FOLDER = Path(".fathom", "parts")
+FOLDER = Path(".fathom", "lessons")
 READERS = ("lesson.py", "notebook/percent.py", "notebook/blank.py", "notebook/cells.py", "notebook/regions.py")
 
 
+def front_matter(root: Path, name: str, file: Path) -> dict[str, Any]:
+    """As lesson.front_matter."""
+    fields = remembered(root / FOLDER / f"{name}.front.json", (file,), lambda: lesson.front_matter(file))
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+
+
 def parts(root: Path, name: str, file: Path, toml: Path) -> tuple[Part, ...]:
-    """The parts of a lesson, from the last time that it was parsed if it is the same; raises CurriculumError."""
-    place = root / FOLDER / f"{name}.json"
+    """As lesson.read_parts."""
+
+    def read() -> list[Any]:
+        found = lesson.read_parts(file, toml)
+        return [(part.name, part.title, part.points, part.needs, part.hints, part.stubs) for part in found]
+
+    return tuple(
+        Part(part, title, points, tuple(needs), tuple(hints), tuple(stubs))
+        for part, title, points, needs, hints, stubs in remembered(
+            root / FOLDER / f"{name}.parts.json", (file, toml), read
+        )
+    )
+
+
+def remembered(place: Path, files: tuple[Path, ...], read: Callable[[], Any]) -> Any:
+    """What `read` makes of files, as JSON has it: from the last time if they are the same."""
     try:
-        key = digest(file.read_bytes(), toml.read_bytes())
+        key = digest(*(file.read_bytes() for file in files))
     except OSError:
-        return read_parts(file, toml)  # which says what is the matter
+        return read()  # which says what is the matter
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         kept = json.loads(place.read_bytes())
         if kept["key"] == key:
-            return tuple(
-                Part(part, title, points, tuple(needs), tuple(hints), tuple(stubs))
-                for part, title, points, needs, hints, stubs in kept["parts"]
-            )
-    found = read_parts(file, toml)
-    rows = [(part.name, part.title, part.points, part.needs, part.hints, part.stubs) for part in found]
-    store(place, json.dumps({"key": key, "parts": rows}).encode())
-    return found
+            return kept["said"]
+    said = read()
+    store(place, json.dumps({"key": key, "said": said}).encode())
+    return said
 
 
 def digest(*contents: bytes) -> str:

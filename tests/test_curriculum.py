@@ -341,15 +341,21 @@ def test_importing_stays_light() -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_parts_are_kept_by_content(root: Path, course: Curriculum) -> None:
+def test_a_lesson_is_kept_by_content(root: Path, course: Curriculum) -> None:
     exercise = course.exercises[0]
     first = exercise.parts
-    place = root / ".fathom" / "parts" / f"{exercise.name}.json"
-    assert place.is_file()
-    assert load(root).exercise(exercise.name).parts == first
-    place.write_text('{"key": 1', encoding="utf-8")  # damaged: read anew, and kept again
-    assert load(root).exercise(exercise.name).parts == first
-    assert place.read_text(encoding="utf-8").endswith("]}")
+    for kind in ("front", "parts"):
+        place = root / ".fathom" / "lessons" / f"{exercise.name}.{kind}.json"
+        whole = place.read_text(encoding="utf-8")
+        again = load(root).exercise(exercise.name)
+        assert (again, again.parts) == (exercise, first)
+        place.write_text('{"key": 1', encoding="utf-8")  # damaged: read anew, and kept again
+        again = load(root).exercise(exercise.name)
+        assert (again, again.parts) == (exercise, first)
+        assert place.read_text(encoding="utf-8") == whole
+    text = exercise.source.read_text(encoding="utf-8")
+    exercise.source.write_text(text.replace(f"title: {exercise.title}", "title: Another"), encoding="utf-8")
+    assert load(root).exercise(exercise.name).title == "Another"
     toml = exercise.folder / "parts.toml"
     toml.write_text(toml.read_text(encoding="utf-8").replace("Addition", "Plus"), encoding="utf-8")
     assert load(root).exercise(exercise.name).parts[0].title == "Plus"

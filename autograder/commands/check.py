@@ -39,7 +39,7 @@ def run(
     except JudgeError as error:
         fail(str(error))
     if junit is not None:
-        from autograder.judge.report import junit as as_junit
+        from autograder.judge.junit import junit as as_junit
 
         junit.write_text(as_junit(reports), encoding="utf-8")
     if as_json:

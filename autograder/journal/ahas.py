@@ -10,7 +10,6 @@ import datetime
 import errno
 import os
 import re
-import secrets
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +124,7 @@ def file_name(exercise: str | None, text: str, date: datetime.date) -> str:
     topic = re.sub(r"[^A-Za-z0-9_]+", "-", exercise or "").strip("-")[:60] or "general"
     plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
     words = "-".join(re.findall("[a-z0-9]+", plain)[:6])[:40].strip("-") or "aha"
-    return f"{date.isoformat()}-{topic}-{words}-{secrets.token_hex(3)}.md"
+    return f"{date.isoformat()}-{topic}-{words}-{os.urandom(3).hex()}.md"
 
 
 def publish(path: Path, data: bytes) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -109,7 +108,7 @@ class Writer:
         """Write one event and return its id; OSError where the disk refuses, and then the file is as it was."""
         size = os.fstat(self.fd).st_size
         end = read_at(self.fd, max(0, size - BLOCK), BLOCK)
-        name = secrets.token_hex(8)
+        name = os.urandom(8).hex()
         line = encode(event, name, last_id(end), time.time() if now is None else now)
         data = b"\n" + line if end and not end.endswith(b"\n") else line
         try:

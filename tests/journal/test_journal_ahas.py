@@ -97,7 +97,7 @@ def test_the_name_of_the_file_says_what_is_inside(tmp_path):
 
 
 def test_no_entry_overwrites_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(ahas.secrets, "token_hex", lambda size: "00" * size)
+    monkeypatch.setattr(ahas.os, "urandom", bytes)
     first = write(tmp_path, "the same words", now=NOW)
     before = first.read_bytes()
     with pytest.raises(UnsavedAha, match="File exists"):
@@ -111,7 +111,7 @@ def test_a_file_system_without_links_keeps_entries_too(tmp_path, monkeypatch):
         raise PermissionError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(ahas.os, "link", no_links)
-    monkeypatch.setattr(ahas.secrets, "token_hex", lambda size: "00" * size)
+    monkeypatch.setattr(ahas.os, "urandom", bytes)
     path = write(tmp_path, "kept", now=NOW)
     with pytest.raises(UnsavedAha, match="exists"):
         write(tmp_path, "kept", now=NOW)
