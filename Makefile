@@ -20,7 +20,7 @@ test: ## prove everything but the slow replays: the tests on all cores, then the
 	@scripts/setup.sh $(EVERYTHING)
 	@# one worker a core: threads of torch's own in each would only be in each other's way
 	OMP_NUM_THREADS=1 $(PYTEST) -n logical -m "not benchmark and not slow"
-	$(PYTEST) -m benchmark -p no:xdist
+	$(PYTEST) -m benchmark -p no:xdist -s
 
 slow: ## replay the long runs behind recorded numbers
 	@scripts/setup.sh $(EVERYTHING)
