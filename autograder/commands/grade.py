@@ -22,6 +22,12 @@ LOUD = (
 )
 
 
+SLOW = (
+    "namespaces do not nest here, so each submission gets a sandbox of its own and imports torch anew: seconds for each, not "
+    "milliseconds."
+)
+
+
 @dataclass(frozen=True)
 class Asked:
     """The options of the command."""
@@ -43,7 +49,7 @@ def run(asked: Asked) -> int:
     from autograder.classroom.collecting import collect
     from autograder.classroom.grading import Means, grade
     from autograder.judge.grading import JudgeError
-    from autograder.observe.locked import NoLock
+    from autograder.observe import locked
     from autograder.render.progress import progress
 
     course = load()
@@ -62,9 +68,11 @@ def run(asked: Asked) -> int:
     kept = store.begin(out, asked.seed)
     say(f"seed {kept.seed}; results in {out}")
     try:
+        if not asked.trust and asked.scheduler is None and not locked.nests():
+            say(f"{SLOW} {locked.advice()}")
         with progress("grading", quiet=asked.as_json) as tick:
             results = grade(course, found.handed, kept, Means(asked.jobs, asked.trust, asked.scheduler), tick)
-    except (NoLock, JudgeError) as error:
+    except (locked.NoLock, JudgeError) as error:
         fail(str(error))
     kept.finish()
     publish(course, out, results, asked)

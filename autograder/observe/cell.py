@@ -66,14 +66,19 @@ class Cells:
         become_stranger(proc)
         os.close(proc)
         drop_capabilities()
-        os.chdir(HOME)
-        for kind, amount in LIMITS.items():
-            resource.setrlimit(kind, (amount, amount))
-        for kind in (resource.RLIMIT_AS, resource.RLIMIT_STACK):  # what limits.py asked for, and no way back
-            resource.setrlimit(kind, (resource.getrlimit(kind)[0],) * 2)
-        call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        landlock.restrict(libc, {HOME: ~0, "/dev/null": landlock.WRITE_FILE | landlock.READ_FILE})
-        seccomp.install(libc)
+        bolt()
+
+
+def bolt() -> None:
+    """Give up, for good, what needs no namespace to be given up; OSError where something stays."""
+    os.chdir(HOME)
+    for kind, amount in LIMITS.items():
+        resource.setrlimit(kind, (amount, amount))
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_STACK):  # what limits.py asked for, and no way back
+        resource.setrlimit(kind, (resource.getrlimit(kind)[0],) * 2)
+    call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    landlock.restrict(libc, {HOME: ~0, "/dev/null": landlock.WRITE_FILE | landlock.READ_FILE})
+    seccomp.install(libc)
 
 
 def become_stranger(proc: int) -> None:

@@ -20,8 +20,11 @@ import sysconfig
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from autograder.observe.cell import SPACE
+
 PACKAGE = Path(__file__).resolve().parents[1]
 INSIDE = "/fathom"  # where the worker's modules lie in there
+OUTSIDE = str(PACKAGE.parent)
 NEEDED = ("__init__.py", "method.py", "observe")
 SYSTEM = "/usr/lib /usr/lib32 /usr/lib64 /lib /lib32 /lib64 /etc/ld.so.cache /etc/alternatives /nix/store".split()
 AS_ROOT = ("CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL")
@@ -38,6 +41,8 @@ ENVIRONMENT = {
 }
 SERVE = "from autograder.observe.zygote import main; main(locked=True)"
 REHEARSE = "from autograder.observe.cell import rehearse; rehearse()"
+SERVE_ALONE = "from autograder.observe.lone import work; work()"
+REHEARSE_ALONE = "from autograder.observe.lone import rehearse; rehearse()"
 TRUST = "Or, if you trust every submission as you trust your own code, run it with --trust."
 
 
@@ -48,15 +53,22 @@ class NoLock(RuntimeError):
 def command(hidden: Iterable[Path] = ()) -> list[str]:
     """What starts a locked zygote; nothing below a `hidden` folder is mounted, Python itself apart.
 
-    Raises NoLock where this machine cannot lock.
+    Where namespaces do not nest it starts a launcher of one sandbox for each worker. Raises NoLock where this machine
+    cannot lock.
     """
-    _rehearsed()
-    return [*_sandbox(hidden), _boot(SERVE)]
+    if nests():
+        return [*_sandbox(AS_ROOT if os.geteuid() == 0 else AS_USER, hidden), _boot(SERVE)]
+    alone = [*_sandbox((), hidden), _boot(SERVE_ALONE)]
+    serve = f"from autograder.observe.lone import launch; launch({alone!r})"
+    return [sys.executable, "-P", "-c", _boot(serve, OUTSIDE)]
 
 
 @functools.cache
-def _rehearsed() -> None:
-    """Lock a first process without torch in it, so that what does not work is said at once; raises NoLock."""
+def nests() -> bool:
+    """Whether a locked zygote can fork locked workers; else each needs a sandbox of its own. Raises NoLock.
+
+    A first process without torch in it is locked, so that what does not work is said at once.
+    """
     if sys.platform != "linux":
         raise NoLock("Other people's code is locked in with Linux namespaces: grade on Linux, in WSL or a VM. " + TRUST)
     if shutil.which("bwrap") is None:
@@ -64,13 +76,23 @@ def _rehearsed() -> None:
             "Other people's code is locked in with bubblewrap, which is not installed: `apt install bubblewrap`, "
             f"`dnf install bubblewrap` or `pacman -S bubblewrap`. {TRUST}"
         )
-    tried = subprocess.run([*_sandbox(), _boot(REHEARSE)], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
-    if tried.returncode:
-        lines = tried.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {tried.returncode}"]
-        raise NoLock(f"Other people's code cannot be locked in here: {lines[-1]}. {_advice()} {TRUST}")
+    root = os.geteuid() == 0
+    why = _tried([*_sandbox(AS_ROOT if root else AS_USER), _boot(REHEARSE)])
+    if why and (root or _tried([*_sandbox(()), _boot(REHEARSE_ALONE)])):  # of root, no limit counts the threads
+        raise NoLock(f"Other people's code cannot be locked in here: {why}. {advice()} {TRUST}")
+    return not why
 
 
-def _advice() -> str:
+def _tried(words: Sequence[str]) -> str:
+    """What a command complains of last; nothing where it succeeds."""
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    if done.returncode == 0:
+        return ""
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"exit status {done.returncode}"
+
+
+def advice() -> str:
     """What to do, from the settings that are known to forbid user namespaces."""
     for name, forbids, advice in (
         (
@@ -92,9 +114,9 @@ def _advice() -> str:
     )
 
 
-def _boot(run: str) -> str:
+def _boot(run: str, modules: str = INSIDE) -> str:
     """Python that finds the worker's modules and the installed packages, and runs a line."""
-    places = [INSIDE, *_packages()]
+    places = [modules, *_packages()]
     return f"import sys; sys.path[:0] = {places!r}; {run}"
 
 
@@ -103,8 +125,8 @@ def _packages() -> list[str]:
     return [place for place in sys.path if os.path.basename(place) in ("site-packages", "dist-packages")]
 
 
-def _sandbox(hidden: Iterable[Path] = ()) -> list[str]:
-    """Bubblewrap and its options, up to the Python that is to run a line."""
+def _sandbox(capabilities: Sequence[str], hidden: Iterable[Path] = ()) -> list[str]:
+    """Bubblewrap and its options, up to the Python that is to run a line; inside it has these capabilities."""
     python = os.path.realpath(sys.executable)
     words = ["env", "-i", *(f"{key}={value}" for key, value in ENVIRONMENT.items()), shutil.which("bwrap") or "bwrap"]
     words += [
@@ -116,12 +138,12 @@ def _sandbox(hidden: Iterable[Path] = ()) -> list[str]:
         "--cap-drop",
         "ALL",
     ]
-    root = os.geteuid() == 0
-    if not root:
+    if os.geteuid() != 0:
         words += ["--unshare-user", "--uid", "0", "--gid", "0"]
-    for capability in AS_ROOT if root else AS_USER:
+    for capability in capabilities:
         words += ["--cap-add", capability]
-    words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    size = [] if capabilities else ["--size", str(SPACE)]  # those without mount nothing smaller themselves
+    words += ["--proc", "/proc", "--dev", "/dev", *size, "--tmpfs", "/tmp"]
     words += _mounts(python, hidden)
     for name in NEEDED:
         words += ["--ro-bind", str(PACKAGE / name), f"{INSIDE}/autograder/{name}"]

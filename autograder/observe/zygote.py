@@ -21,7 +21,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from autograder.observe import pages
@@ -29,7 +29,7 @@ from autograder.observe.cell import Cells
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 MOST_LOST = 3
-STEP = 4  # stretches of memory that go into larger pages after each request: some 12 ms, and 16 requests for all
+STEP = 4  # stretches of memory that go into larger pages after each fork: some 12 ms, and 16 forks for all
 MARK = "FATHOM_ZYGOTE"  # an environment variable that everything below one zygote inherits, and is known by
 
 
@@ -119,20 +119,23 @@ class Zygote:
             os.close(descriptor)
         if self.spare is None:
             self.fork_spare()
-        for place in itertools.islice(self.small, STEP):
-            pages.enlarge(place)
         return True
 
     def fork_spare(self) -> None:
-        """Fork a worker that waits for a submission."""
+        """Start a worker that waits for a submission."""
         ours, theirs = socket.socketpair()
+        self.spare = (self.start(theirs), ours)
+        theirs.close()
+
+    def start(self, channel: socket.socket) -> int:
+        """Fork a worker that is handed its wire over a channel; its process id."""
         zygote = os.getpid()
         pid = self.cells.fork() if self.cells else os.fork()
         if pid == 0:
-            ours.close()
-            self.become_worker(theirs, zygote)
-        theirs.close()
-        self.spare = (pid, ours)
+            self.become_worker(channel, zygote)
+        for place in itertools.islice(self.small, STEP):
+            pages.enlarge(place)
+        return pid
 
     def become_worker(self, channel: socket.socket, zygote: int) -> None:
         """In the child: cut every tie to the zygote, get ready, wait for a wire and serve it; never returns."""
@@ -142,21 +145,11 @@ class Zygote:
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            from autograder.observe import worker
-
             if self.cells is None:
                 self.move_in(zygote)
-            ready = worker.get_ready()
-            close_all_but(channel.fileno())
-            if self.cells is not None:
-                self.cells.shut()
-            message, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
-            channel.close()
-            if message and descriptors:
-                worker.serve(socket.socket(fileno=descriptors[0]), *ready)
+            serve(channel, self.cells.shut if self.cells else None)
         except BaseException:
             os._exit(70)
-        os._exit(0)
 
     def move_in(self, zygote: int) -> None:
         """Without a cell: die with the zygote, and work in a folder of our own."""
@@ -216,6 +209,21 @@ class Zygote:
             while True:
                 self.kill_orphans()
                 os.waitpid(-1, 0)
+
+
+def serve(channel: socket.socket, shut: Callable[[], None] | None) -> NoReturn:
+    """In a worker: get ready, be shut in, wait for a wire on the channel and serve it to its end."""
+    from autograder.observe import worker
+
+    ready = worker.get_ready()
+    close_all_but(channel.fileno())
+    if shut is not None:
+        shut()
+    message, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+    channel.close()
+    if message and descriptors:
+        worker.serve(socket.socket(fileno=descriptors[0]), *ready)
+    os._exit(0)
 
 
 def close_all_but(kept: int) -> None:

@@ -198,4 +198,4 @@ def test_plain_markdown_escapes_what_acts() -> None:
 
 def test_python_is_the_one_that_runs() -> None:
     assert os.path.realpath(sys.executable) in locked.command()
-    assert subprocess.run([*locked._sandbox(), "print(1)"], capture_output=True).stdout == b"1\n"
+    assert subprocess.run([*locked._sandbox(()), "print(1)"], capture_output=True).stdout == b"1\n"
