@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+import typer.core
 
 from autograder import cli_practice
 
+if TYPE_CHECKING:
+    import click
+
+
+class Commands(typer.core.TyperGroup):
+    """Commands in help with their whole first sentence, wrapped where click would cut it off."""
+
+    def format_commands(self, ctx: typer.Context, formatter: click.HelpFormatter) -> None:  # type: ignore[override]
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(1000)) for name, each in found if each is not None])
+
+
 app = typer.Typer(
     name="fathom",
+    cls=Commands,
     help="Deep learning from tutorials to intuition: exercises that say which misconception you have.",
     epilog="Start with `fathom learn`; a verdict on what you wrote is `fathom check backprop_engine`.",
     no_args_is_help=False,
-    rich_markup_mode="rich",
+    suggest_commands=False,  # click itself does
+    rich_markup_mode=None,  # help by rich takes twice as long to import as all else
     pretty_exceptions_enable=False,
 )
 
@@ -174,7 +190,9 @@ def run(context: typer.Context) -> None:
 app.add_typer(cli_practice.app)
 
 site = typer.Typer(
-    help="The study site: lessons with their figures, the gallery of bugs, your log.", no_args_is_help=True
+    help="The study site: lessons with their figures, the gallery of bugs, your log.",
+    no_args_is_help=True,
+    cls=Commands,
 )
 app.add_typer(site, name="site")
 
@@ -195,7 +213,9 @@ def site_serve(port: Annotated[int, typer.Option(help="Where to listen, on this 
     raise typer.Exit(command.serve(port))
 
 
-data = typer.Typer(help="Public data sets: listed, fetched on request, verified by checksum.", no_args_is_help=True)
+data = typer.Typer(
+    help="Public data sets: listed, fetched on request, verified by checksum.", no_args_is_help=True, cls=Commands
+)
 app.add_typer(data, name="data")
 
 
