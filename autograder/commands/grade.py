@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -68,8 +69,9 @@ def run(asked: Asked) -> int:
     kept = store.begin(out, asked.seed)
     say(f"seed {kept.seed}; results in {out}")
     try:
-        if not asked.trust and asked.scheduler is None and not locked.nests():
-            say(f"{SLOW} {locked.advice()}")
+        with contextlib.suppress(locked.NoLock):  # raised again below, where anything is left to grade
+            if not asked.trust and asked.scheduler is None and not locked.nests():
+                say(f"{SLOW} {locked.advice()}")
         with progress("grading", quiet=asked.as_json) as tick:
             results = grade(course, found.handed, kept, Means(asked.jobs, asked.trust, asked.scheduler), tick)
     except (locked.NoLock, JudgeError) as error:

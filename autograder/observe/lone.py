@@ -31,8 +31,7 @@ class Launcher(zygote.Zygote):
 
 def launch(sandbox: Sequence[str]) -> NoReturn:
     """Serve the control socket that is this process's standard input; `sandbox` is a command that takes modules to import."""
-    control = socket.socket(fileno=os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    control = zygote.handed_over()
     zygote.prctl(zygote.PR_SET_CHILD_SUBREAPER, 1)
     Launcher(control, [*sandbox, *sys.argv[1:]]).run()
     os._exit(0)
@@ -40,8 +39,7 @@ def launch(sandbox: Sequence[str]) -> NoReturn:
 
 def work() -> NoReturn:
     """Inside the sandbox: import what learners' code needs, bolt the door and serve one submission."""
-    channel = socket.socket(fileno=os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    channel = zygote.handed_over()
     zygote.warm_up(sys.argv[1:])
     zygote.serve(channel, cell.bolt)
 

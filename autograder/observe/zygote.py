@@ -211,6 +211,13 @@ class Zygote:
                 os.waitpid(-1, 0)
 
 
+def handed_over() -> socket.socket:
+    """The socket that this process was started with as its standard input, which is nothing from now on."""
+    handed = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    return handed
+
+
 def serve(channel: socket.socket, shut: Callable[[], None] | None) -> NoReturn:
     """In a worker: get ready, be shut in, wait for a wire on the channel and serve it to its end."""
     from autograder.observe import worker
@@ -234,8 +241,7 @@ def close_all_but(kept: int) -> None:
 
 def main(locked: bool = False) -> NoReturn:
     """Run the zygote on the control socket that is this process's standard input; `locked` shuts each worker in."""
-    control = socket.socket(fileno=os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    control = handed_over()
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     warm_up(sys.argv[1:])
     Zygote(control, Cells() if locked else None).run()
