@@ -16,7 +16,6 @@ def run(as_json: bool, picture: Path | None) -> int:
     """Show every topic that the log knows."""
     from autograder import journal
     from autograder.practice.depth import WEIGHTS, depth_of
-    from autograder.practice.keeping import folded
 
     if picture is not None and picture.suffix.lower() not in KINDS:
         fail(f"--picture writes {', '.join(KINDS)} by the ending of the file, and {picture} has none of them")
@@ -25,7 +24,7 @@ def run(as_json: bool, picture: Path | None) -> int:
     log = journal.read(course.root, now)
     warn(log.concerns())
     parts = {exercise.name: [part.name for part in exercise.parts] for exercise in course.exercises}
-    topics = depth_of(log.events, now, parts, folded(course.root, log))
+    topics = depth_of(log.events, now, parts)
     if picture is not None:
         from autograder.render.depth import drawn
 

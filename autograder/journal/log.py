@@ -48,7 +48,6 @@ class Log:
     events: tuple[Event, ...] = ()
     broken: tuple[Broken, ...] = ()
     doubted: tuple[Broken, ...] = ()
-    base: tuple[int, str] = (0, "")  # how many of the first events the hash of their lines' bytes and corrections names
 
     def concerns(self) -> list[str]:
         """A sentence for each line that is skipped, and for each stretch of lines whose clock had jumped."""

@@ -1,32 +1,21 @@
-"""Read the file of events: every line checked, in the order things happened, quickly where the file is long.
-
-A long file's lines are kept parsed in `.fathom/journal.json` with the hash of the bytes they were parsed from; lines
-added since are parsed anew. What does not fit the file's content is never used.
-"""
+"""Read the file of events: every line checked, in the order things happened, quickly where the file is long."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
-import json
 import stat
 import time
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from autograder.caching import store
 from autograder.journal.clock import SKEW, believed, told
-from autograder.journal.event import VERSION, BrokenLine, Event, Said, decode
+from autograder.journal.event import BrokenLine, Event, Said, decode, decode_all
 from autograder.journal.log import Broken, Log, place
 
-CACHE = Path(".fathom", "journal.json")
-FORMAT = 2  # of the cache; a change of what `decode` takes or makes needs a new one
-MICRO = 1e6  # what times are counted in there: whole numbers are written and read in less time, and are exact
-WORTH = 2_000  # lines that are not in the cache yet, before it is written
+BLOCK = 1 << 18  # bytes that are parsed at once: they stay in the processor's cache
 
 
 @dataclass
@@ -37,7 +26,6 @@ class Lines:
     skipped: list[int] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     count: int = 0
-    base: tuple[int, str] = (0, "")  # as in Log
 
     def number(self, index: int) -> int:
         """The number of the line that an event stands on."""
@@ -60,43 +48,50 @@ def read(root: Path, now: float | None = None) -> Log:
 
 
 def parsed(root: Path) -> Lines:
-    """The lines of a repository's log, through the cache; OSError where the file cannot be read."""
+    """The lines of a repository's log; OSError where the file cannot be read."""
     path = place(root)
     if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
         raise OSError("it is not a regular file")
-    content = path.read_bytes()
-    lines, size = kept(root, content)
-    start = lines.count
-    extend(lines, content[size:])
-    whole = content.rfind(b"\n") + 1
-    if lines.count - start >= WORTH and whole == len(content):
-        lines.base = (len(lines.events), hashlib.sha256(content).hexdigest())
-        keep(root, lines, len(content))
+    lines = Lines()
+    known: dict[str, Said] = {}
+    seen: set[str] = set()
+    for block in blocks(path.read_bytes()):
+        events = decode_all(block, known) or []
+        names = {event.id for event in events}
+        if events and len(names) == len(events) and seen.isdisjoint(names):
+            seen |= names
+            lines.events += events
+            lines.count += len(events)
+        else:
+            one_by_one(lines, block, known, seen)
     return lines
 
 
-def extend(lines: Lines, content: bytes) -> None:
-    """Add the lines of more content, of which the first begins a line."""
-    known: dict[str, Said] = {}
-    seen = {event.id for event in lines.events} if content else set()
-    texts = content.decode("utf-8", "replace").split("\n")
-    if not texts[-1]:
-        texts.pop()
-    number = lines.count
-    for number, text in enumerate(texts, lines.count + 1):
+def blocks(content: bytes) -> Iterator[str]:
+    """Text cut where lines end, into pieces of about `BLOCK` bytes."""
+    start = 0
+    while start < len(content):
+        end = content.find(b"\n", start + BLOCK) + 1 or len(content)
+        yield content[start:end].decode("utf-8", "replace")
+        start = end
+
+
+def one_by_one(lines: Lines, block: str, known: dict[str, Said], seen: set[str]) -> None:
+    """Add lines of which some are broken, blank or known already."""
+    for text in block.removesuffix("\n").split("\n"):
+        lines.count += 1
         try:
             event = decode(text, known)
         except BrokenLine as error:
-            lines.skipped.append(number)
+            lines.skipped.append(lines.count)
             if text and not text.isspace():
-                lines.broken.append(Broken(number, str(error)))
+                lines.broken.append(Broken(lines.count, str(error)))
             continue
         if event.id in seen:
-            lines.skipped.append(number)
+            lines.skipped.append(lines.count)
             continue
         seen.add(event.id)
         lines.events.append(event)
-    lines.count = number
 
 
 def ordered(lines: Lines, horizon: float) -> Log:
@@ -106,74 +101,19 @@ def ordered(lines: Lines, horizon: float) -> Log:
     an event is never earlier than the one it was written below.
     """
     events = lines.events
-    count, known = lines.base
     corrected = believed(events, horizon)
     doubted = tuple(Broken(lines.number(index), reason) for index, reason in told(events, corrected))
     if corrected:
-        known += "".join(f" {index}:{at}" for index, at in sorted(corrected.items()) if index < count)
         events = [
             event._replace(at=corrected[index]) if index in corrected else event for index, event in enumerate(events)
         ]
     times = [event.at for event in events]
     if times != sorted(times):
-        count, known = 0, ""
         order: dict[str, float] = {}  # id → time in that order
         for index, event in enumerate(events):
             times[index] = order[event.id] = max(event.at, order.get(event.after, event.at))
         events = [events[index] for index in sorted(range(len(times)), key=times.__getitem__)]
-    return Log(tuple(events), tuple(lines.broken), doubted, (count, known))
-
-
-def kept(root: Path, content: bytes) -> tuple[Lines, int]:
-    """Lines from the cache, and how many bytes of the content they are; none where it does not fit."""
-    try:
-        raw = (root / CACHE).read_bytes() if content else b""
-        if not raw:
-            return Lines(), 0
-        data = json.loads(raw)
-        size = data["size"]
-        if data["format"] != [FORMAT, VERSION] or size > len(content):
-            return Lines(), 0
-        if hashlib.sha256(memoryview(content)[:size]).hexdigest() != data["sha256"]:
-            return Lines(), 0
-        saids, ids = data["saids"], data["ids"]
-        afters = ["", *ids[:-1]]
-        for index, after in data["afters"]:
-            afters[index] = after
-        ats = [at / MICRO for at in data["ats"]]
-        events = list(map(Event, ids, afters, ats, data["digests"], map(saids.__getitem__, data["said"])))
-        broken = [Broken(where, reason) for where, reason in data["broken"]]
-        return Lines(events, data["skipped"], broken, data["count"], (len(events), data["sha256"])), size
-    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
-        return Lines(), 0
-
-
-def keep(root: Path, lines: Lines, size: int) -> None:
-    """Write the cache."""
-    events = lines.events
-    ids = [event.id for event in events]
-    saids: dict[int, tuple[int, Any]] = {}
-    for event in events:
-        saids.setdefault(id(event.said), (len(saids), event.said))
-    data = {
-        "format": [FORMAT, VERSION],
-        "size": size,
-        "sha256": lines.base[1],
-        "count": lines.count,
-        "skipped": lines.skipped,
-        "broken": [[mark.where, mark.reason] for mark in lines.broken],
-        "ids": ids,
-        "afters": [
-            [index, event.after]
-            for index, (event, before) in enumerate(zip(events, ["", *ids], strict=False))
-            if event.after != before
-        ],
-        "ats": [round(MICRO * event.at) for event in events],
-        "digests": [event.digest for event in events],
-        "said": [saids[id(event.said)][0] for event in events],
-        "saids": [said for _, said in saids.values()],
-    }
-    store(root / CACHE, json.dumps(data, separators=(",", ":")).encode("ascii"))
+    return Log(tuple(events), tuple(lines.broken), doubted)
 
 
 @contextlib.contextmanager

@@ -69,16 +69,13 @@ class Topic:
         return asdict(self)
 
 
-def depth_of(
-    events: Sequence[Event], now: float, parts: Mapping[str, Sequence[str]] | None = None, fold: Fold | None = None
-) -> list[Topic]:
+def depth_of(events: Sequence[Event], now: float, parts: Mapping[str, Sequence[str]] | None = None) -> list[Topic]:
     """Every topic that the log knows, in the order in which it first came up.
 
-    `parts` are an exercise's parts where the curriculum is at hand, else those that attempts have named; `fold` is the
-    one over the events where it is at hand.
+    `parts` are an exercise's parts where the curriculum is at hand, else those that attempts have named.
     """
     runs = runs_of(events)
-    fold = fold or Fold().add(events)
+    fold = Fold().add(events)
     outcomes = outcomes_of(fold, runs)
     recalls: dict[str, list[float]] = {}
     for card in cards_of((outcome for outcome in outcomes if outcome.card[0] == "part"), now):

@@ -11,8 +11,8 @@ Every outcome has a rating as FSRS wants it:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from autograder.journal.event import FAILING, Event
 from autograder.practice.runs import Run
@@ -23,7 +23,6 @@ LOOKS = 2  # failing checks of a drill or a review that a careful person may nee
 DAY = 86_400.0
 
 Names = frozenset[str]
-Shape = tuple[Names, Names, Names]  # parts that pass, fail and are blank
 
 
 class Outcome(NamedTuple):
@@ -92,6 +91,9 @@ class Topic:
         self.hints: dict[str, int] = {}  # the highest level seen of each part
 
 
+Shape = tuple[Topic, Names, Names, Names]  # of an attempt: its exercise; the parts that pass, fail and are blank
+
+
 class Fold:
     """Attempts and hints, event after event: the outcomes of building, and what each exercise came to.
 
@@ -106,19 +108,27 @@ class Fold:
         """Go on with further events; returns itself."""
         shapes: dict[int, Shape] = {}
         for event in events:
-            said = event.said
-            kind = said["kind"]
-            if kind == "hint":
-                self.hinted(said["exercise"], said["part"], said["level"])
-            elif kind == "attempt":
-                shape = shapes.get(id(said))
-                if shape is None:
-                    shape = shapes[id(said)] = shaped(said["parts"])
-                    known = self.topics[said["exercise"]].parts
-                    for name in said["parts"]:
-                        known.setdefault(name, Part())  # one that only waits is known too
-                self.tried(event, said["exercise"], *shape)
+            shape = shapes.get(id(event.said))
+            if shape is not None:
+                self.tried(event, *shape)
+            elif event.kind == "attempt":
+                shape = shapes[id(event.said)] = self.shaped(event)
+                self.tried(event, *shape)
+            elif event.kind == "hint":
+                self.hinted(event.said["exercise"], event.said["part"], event.said["level"])
         return self
+
+    def shaped(self, event: Event) -> Shape:
+        """What all attempts that say the same have in common; a part that only waits is known from now on, too."""
+        topic = self.topics[event.said["exercise"]]
+        for name in event.parts:
+            topic.parts.setdefault(name, Part())
+        return (
+            topic,
+            frozenset(name for name, outcome in event.parts.items() if outcome == "passed"),
+            frozenset(name for name, outcome in event.parts.items() if outcome in FAILING),
+            frozenset(name for name, outcome in event.parts.items() if outcome == "not_started"),
+        )
 
     def hinted(self, exercise: str, part: str, level: int) -> None:
         """Count a hint."""
@@ -126,17 +136,17 @@ class Fold:
         topic.parts[part].hints = max(topic.parts[part].hints, level)
         topic.hints[part] = max(topic.hints.get(part, 0), level)
 
-    def tried(self, event: Event, exercise: str, passes: Names, fails: Names, blanks: Names) -> None:
+    def tried(self, event: Event, topic: Topic, passes: Names, fails: Names, blanks: Names) -> None:
         """Count an attempt."""
-        topic = self.topics[exercise]
         done, parts = topic.done, topic.parts
         if event.digest != topic.digest:
             topic.digest = event.digest
             topic.attempts += bool(passes or fails)
-        for name in fails - done:
-            part = parts[name]
-            part.failed += 1
-            part.bug = event.bugs.get(name, part.bug)
+        for name in fails:
+            if name not in done:
+                part = parts[name]
+                part.failed += 1
+                part.bug = event.bugs.get(name, part.bug)
         if not blanks.isdisjoint(done):
             for name in blanks & done:
                 parts[name].failed = parts[name].hints = 0
@@ -146,7 +156,7 @@ class Fold:
             for name in sorted(passes - done):
                 part = parts[name]
                 if not part.built or day > part.day:
-                    self.outcomes += passed(part, event.at, exercise, name)
+                    self.outcomes += passed(part, event.at, event.said["exercise"], name)
                     part.built, part.day = True, day
                 part.failed = part.hints = 0
             done |= passes
@@ -156,33 +166,6 @@ class Fold:
         parts = self.topics[exercise].parts if exercise in self.topics else {}
         return frozenset(name for name, part in parts.items() if part.built)
 
-    def as_data(self) -> dict[str, Any]:
-        """All of it as plain data, for `from_data`."""
-        topics = {
-            name: {
-                "done": sorted(topic.done),
-                "attempts": topic.attempts,
-                "digest": topic.digest,
-                "hints": topic.hints,
-                "parts": {key: [p.failed, p.hints, p.bug, p.built, p.day] for key, p in topic.parts.items()},
-            }
-            for name, topic in self.topics.items()
-        }
-        return {"topics": topics, "outcomes": self.outcomes}
-
-    @staticmethod
-    def from_data(data: Mapping[str, Any]) -> Fold:
-        """A fold as it was; KeyError, TypeError or ValueError for what is none."""
-        fold = Fold()
-        for name, told in data["topics"].items():
-            topic = fold.topics[name]
-            topic.done, topic.attempts, topic.digest = set(told["done"]), told["attempts"], told["digest"]
-            topic.hints = told["hints"]
-            topic.parts.update({key: Part(*values) for key, values in told["parts"].items()})
-        for at, exercise, card, *rest in data["outcomes"]:
-            fold.outcomes.append(Outcome(at, exercise, (card[0], card[1]), *rest))
-        return fold
-
 
 def passed(part: Part, at: float, exercise: str, name: str) -> Iterable[Outcome]:
     """The outcome of a pass, and the slip before the first one."""
@@ -191,12 +174,3 @@ def passed(part: Part, at: float, exercise: str, name: str) -> Iterable[Outcome]
     yield Outcome(at, exercise, ("part", name), kind, rating, part.failed, part.hints)
     if part.bug and not part.built:
         yield Outcome(at, exercise, ("bug", part.bug), "slip", AGAIN)
-
-
-def shaped(parts: Mapping[str, str]) -> Shape:
-    """The parts of an attempt that pass, fail and are blank."""
-    return (
-        frozenset(name for name, outcome in parts.items() if outcome == "passed"),
-        frozenset(name for name, outcome in parts.items() if outcome in FAILING),
-        frozenset(name for name, outcome in parts.items() if outcome == "not_started"),
-    )

@@ -11,7 +11,6 @@ from autograder import journal
 from autograder.curriculum import Curriculum, Exercise
 from autograder.journal import Log
 from autograder.journal.progress import Work, works_of
-from autograder.practice.keeping import folded
 from autograder.practice.outcomes import Fold, Outcome, outcomes_of
 from autograder.practice.runs import Run, runs_of
 from autograder.practice.schedule import Card, cards_of
@@ -38,7 +37,7 @@ class Practice:
     @cached_property
     def fold(self) -> Fold:
         """What attempts and hints came to."""
-        return folded(self.course.root, self.log)
+        return Fold().add(self.log.events)
 
     @cached_property
     def cards(self) -> list[Card]:
