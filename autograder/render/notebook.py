@@ -35,6 +35,7 @@ STYLE = """<style>
 </style>"""
 MONO = "font-family:var(--jp-code-font-family,ui-monospace,Menlo,Consolas,monospace);font-size:.92em"
 PALE = "opacity:.7"
+ASIDE = f"{PALE};margin-left:.6em;display:inline-block"  # where it does not fit, it goes to the next line as a whole
 
 
 class Shown:
@@ -90,7 +91,7 @@ def verdict_html(verdict: PartReport, part: Part, notes: tuple[str, ...] = ()) -
     told = f"{len(verdict.checks)} checks" if passed else words(verdict.outcome)
     rows = [
         f'<div><span style="color:{hue};font-weight:700">{MARKS[verdict.outcome]}</span> <b>{esc(part.title)}</b>'
-        f' <span style="{PALE};margin-left:.6em">{esc(part.name)} · {told} · {score}</span></div>'
+        f' <span style="{ASIDE}">{esc(part.name)} · {told} · {score}</span></div>'
     ]
     trouble = first_trouble(verdict)
     if not passed:
@@ -184,7 +185,7 @@ def show_hints(part: Part, level: int) -> None:
         for number, text in given
     )
     told = f"hint {level} of {len(part.hints)}; {more}"
-    head = f'<b>{esc(part.title)}</b> <span style="{PALE};margin-left:.6em">{told}</span>'
+    head = f'<b>{esc(part.title)}</b> <span style="{ASIDE}">{told}</span>'
     text = "\n".join([*(f"{number}. {text}" for number, text in given), f"({more})"])
     display(Shown(boxed(head + rows, COLOURS.BLUE), text))
 
