@@ -20,13 +20,12 @@ and by kind
     explanation   run, text (what somebody wrote about a drill)
 Nothing names the machine, its user or a path outside the folder.
 
-What is new in every line comes before `kind`, what repeats comes after it and is parsed once (see `decode_all`).
+What is new in every line comes before `kind`, what repeats comes after it and is parsed once (see `bulk`).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -35,6 +34,7 @@ VERSION = 1
 OUTCOMES = frozenset({"passed", "failed", "crashed", "timed_out", "not_started"})
 FAILING = frozenset({"failed", "crashed", "timed_out"})
 HINTS = 3
+ASKED = ("kind", "exercise", "parts", "bugs")
 RESULTS = frozenset({"started", "hint", "failed", "solved", "given_up"})
 
 Said = dict[str, Any]
@@ -51,7 +51,7 @@ class Event(NamedTuple):
     after: str  # id of the event it was written below
     at: float  # epoch seconds, as the writer's clock had it
     digest: str  # of an attempt, else ""
-    said: Mapping[str, Any]  # everything from `kind` on; equal rests are one shared object
+    said: Mapping[str, Any]  # the rest that is `kept`; events that say the same may share it
 
     @property
     def kind(self) -> str:
@@ -80,59 +80,15 @@ def encode(event: Mapping[str, Any], name: str, after: str, at: float) -> bytes:
     rest = {key: value for key, value in event.items() if key not in ("digest", "kind")}
     body = {"v": VERSION, "id": name, "after": after, "at": stamp(at), **own, "kind": event.get("kind"), **rest}
     line = json.dumps(body, separators=(",", ":"), allow_nan=False)
-    decode(line, {})
+    decode(line)
     return line.encode("ascii") + b"\n"
 
 
 PARSE = json.JSONDecoder().raw_decode
-TEXT = r'[^"\\\x00-\x1f]'
-LINE = re.compile(
-    rf'^\{{"v":{VERSION},"id":"({TEXT}+)","after":"({TEXT}*)","at":"(.{{23}}Z)"(?:,"digest":"({TEXT}+)")?,"kind":(.*)$',
-    re.MULTILINE,
-)
-BEFORE_KIND = frozenset({"v", "id", "after", "at", "digest"})
 
 
-def decode(line: str, known: dict[str, Said]) -> Event:
-    """The event on a line, checked; BrokenLine says what is wrong with it. `known` as in `decode_all`."""
-    events = decode_all(line, known)
-    return whole(line) if events is None else events[0]
-
-
-def decode_all(lines: str, known: dict[str, Said]) -> list[Event] | None:
-    """The events on lines that are all right and as `encode` writes them; None where one of them is not.
-
-    Each is cut at its kind; the rest is looked up in `known` before it is parsed, since most attempts say what an
-    earlier one said. That is exact: where both pieces are right, the line is their concatenation. Nothing here is done
-    line by line in Python: it takes half of the time.
-    """
-    found = LINE.findall(lines)
-    if not found or len(found) != lines.count("\n") + (not lines.endswith("\n")):
-        return None
-    names, afters, ats, digests, rests = zip(*found, strict=True)
-    try:
-        for rest in set(rests).difference(known):
-            known[rest] = said_by(rest)
-        times = map(datetime.timestamp, map(datetime.fromisoformat, ats))
-        saids = list(map(known.__getitem__, rests))
-        events = list(map(Event._make, zip(names, afters, times, digests, saids, strict=True)))
-    except ValueError:
-        return None
-    if any(said["kind"] == "attempt" and not digest for digest, said in zip(digests, saids, strict=True)):
-        return None
-    return events
-
-
-def said_by(rest: str) -> Said:
-    """What a line says from its kind on; BrokenLine where it says there what belongs before it."""
-    said = checked(parse('{"kind":' + rest))
-    if BEFORE_KIND.isdisjoint(said):
-        return said
-    raise BrokenLine("says something twice")
-
-
-def whole(line: str) -> Event:
-    """The event on a line with its keys in any order; here what is wrong with one is found out."""
+def decode(line: str) -> Event:
+    """The event on a line, checked; BrokenLine says what is wrong with it."""
     said = parse(line)
     version = said.pop("v", None)
     if version.__class__ is not int or version < 1:
@@ -147,7 +103,12 @@ def whole(line: str) -> Event:
     checked(said)
     if said["kind"] == "attempt" and not (is_text(digest) and digest):
         raise BrokenLine("has no digest")
-    return Event(name, as_text(after), seconds_of(at), as_text(digest), said)
+    return Event(name, as_text(after), seconds_of(at), as_text(digest), kept(said))
+
+
+def kept(said: Said) -> Said:
+    """What is kept of what an event says: of attempts no more than is ever asked for, and so many say the same."""
+    return {key: said[key] for key in ASKED} if said["kind"] == "attempt" else said
 
 
 def parse(text: str) -> Said:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.journal.event import BrokenLine, Event, Said, decode, encode
+from autograder.journal.event import BrokenLine, Event, decode, encode
 
 try:
     import fcntl
@@ -129,10 +129,9 @@ class Writer:
 
     def newest(self, text: str) -> Iterator[Event]:
         """The events on the lines that contain `text`, the last line first."""
-        known: dict[str, Said] = {}
         for line in lines_backwards(self.fd, text.encode()):
             with contextlib.suppress(BrokenLine):
-                yield decode(line.decode("utf-8", "replace"), known)
+                yield decode(line.decode("utf-8", "replace"))
 
 
 def open_locked(path: Path) -> int:

@@ -11,6 +11,7 @@ from autograder.journal.activity import hours_of_week, sessions_of, streak, time
 from autograder.journal.event import Event
 from autograder.journal.log import Log, where
 
+BLANK = frozenset({"not_started"})
 Order = Sequence[tuple[str, Sequence[str]]]  # exercises and their parts, in the order of the plan
 
 
@@ -77,55 +78,45 @@ def works_of(events: Iterable[Event]) -> dict[str, Work]:
     """What events, in their order, say about each exercise."""
     tallies: dict[str, Tally] = {}
     for event in events:
-        kind = event.said["kind"]
+        said = event.said
+        kind = said["kind"]
         if kind != "attempt" and kind != "hint":
             continue
-        exercise = event.said["exercise"]
-        tally = tallies.get(exercise)
+        tally = tallies.get(said["exercise"])
         if tally is None:
-            tally = tallies[exercise] = Tally()
+            tally = tallies[said["exercise"]] = Tally()
         if kind == "hint":
-            tally.hint(event)
-        elif event.digest != tally.digest or event.said is not tally.said:
+            tally.hints[said["part"]] = max(said["level"], tally.hints.get(said["part"], 0))
+        else:
             tally.attempt(event)
     return {exercise: tally.work() for exercise, tally in tallies.items()}
 
 
 class Tally:
-    """One exercise while its events are counted; what attempts share, their `said`, is looked into once."""
+    """One exercise while its events are counted; what many attempts share, their `said`, is looked into once."""
 
     def __init__(self) -> None:
-        self.saids: dict[int, Mapping[str, Any]] = {}  # by identity, in the order of their last appearance
-        self.states: dict[int, int] = {}  # by identity: how many states of the statements got that verdict
+        self.outcomes: dict[str, str] = {}
+        self.ever: set[str] = set()
+        self.attempts = 0
         self.hints: dict[str, int] = {}
-        self.last: Event | None = None
+        self.last: float | None = None
         self.digest = ""
-        self.said: Mapping[str, Any] | None = None
+        self.seen: dict[int, Mapping[str, Any]] = {}  # by identity
 
     def attempt(self, event: Event) -> None:
-        """Count an attempt; the same statements again are the same one."""
-        said = self.said = event.said
-        key = id(said)
-        self.saids.pop(key, None)
-        self.saids[key] = said
+        """Count an attempt; the same statements again are the same one, and a blank notebook is none."""
+        said = event.said
+        parts = said["parts"]
+        if id(said) not in self.seen:
+            self.seen[id(said)] = said
+            self.ever.update([part for part, outcome in parts.items() if outcome == "passed"])
+        self.outcomes.update(parts)
         if event.digest != self.digest:
             self.digest = event.digest
-            self.states[key] = self.states.get(key, 0) + 1
-        self.last = event
-
-    def hint(self, event: Event) -> None:
-        """Count a hint."""
-        part, level = event.said["part"], event.said["level"]
-        self.hints[part] = max(level, self.hints.get(part, 0))
+            self.attempts += not BLANK.issuperset(parts.values())
+        self.last = event.at
 
     def work(self) -> Work:
-        """What was counted; a blank notebook is no attempt."""
-        outcomes: dict[str, str] = {}
-        ever: set[str] = set()
-        attempts = 0
-        for key, said in self.saids.items():
-            outcomes |= said["parts"]
-            ever.update(part for part, outcome in said["parts"].items() if outcome == "passed")
-            if any(outcome != "not_started" for outcome in said["parts"].values()):
-                attempts += self.states.get(key, 0)
-        return Work(outcomes, frozenset(ever), attempts, self.hints, self.last.at if self.last else None)
+        """What was counted."""
+        return Work(self.outcomes, frozenset(self.ever), self.attempts, self.hints, self.last)

@@ -7,15 +7,16 @@ import gc
 import stat
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autograder.journal.bulk import Reader
 from autograder.journal.clock import SKEW, believed, told
-from autograder.journal.event import BrokenLine, Event, Said, decode, decode_all
+from autograder.journal.event import BrokenLine, Event, decode
 from autograder.journal.log import Broken, Log, place
 
-BLOCK = 1 << 18  # bytes that are parsed at once: they stay in the processor's cache
+BLOCKS = (1 << 18, 1 << 13)  # bytes that are read at once: the first stays in the processor's cache
 
 
 @dataclass
@@ -52,46 +53,54 @@ def parsed(root: Path) -> Lines:
     path = place(root)
     if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
         raise OSError("it is not a regular file")
-    lines = Lines()
-    known: dict[str, Said] = {}
+    lines, reader = Lines(), Reader()
     seen: set[str] = set()
-    for block in blocks(path.read_bytes()):
-        events = decode_all(block, known) or []
-        names = {event.id for event in events}
-        if events and len(names) == len(events) and seen.isdisjoint(names):
-            seen |= names
-            lines.events += events
-            lines.count += len(events)
-        else:
-            one_by_one(lines, block, known, seen)
+    for block in cut(path.read_bytes(), BLOCKS[0]):
+        add(lines, block, reader, seen, BLOCKS[1:])
     return lines
 
 
-def blocks(content: bytes) -> Iterator[str]:
-    """Text cut where lines end, into pieces of about `BLOCK` bytes."""
+def add(lines: Lines, block: bytes, reader: Reader, seen: set[str], smaller: Sequence[int]) -> None:
+    """Add the lines of a block at once; where one is broken, odd or known already, in smaller blocks, then one by one."""
+    text = block.decode("utf-8", "replace")
+    events = reader.events(text) or []
+    names = {event.id for event in events}
+    if events and len(names) == len(events) and seen.isdisjoint(names):
+        seen |= names
+        lines.events += events
+        lines.count += len(events)
+    elif smaller:
+        for piece in cut(block, smaller[0]):
+            add(lines, piece, reader, seen, smaller[1:])
+    else:
+        for line in text.removesuffix("\n").split("\n"):
+            add_line(lines, line, seen)
+
+
+def add_line(lines: Lines, text: str, seen: set[str]) -> None:
+    """Add a line, or say why it is skipped."""
+    lines.count += 1
+    try:
+        event = decode(text)
+    except BrokenLine as error:
+        lines.skipped.append(lines.count)
+        if text and not text.isspace():
+            lines.broken.append(Broken(lines.count, str(error)))
+        return
+    if event.id in seen:
+        lines.skipped.append(lines.count)
+        return
+    seen.add(event.id)
+    lines.events.append(event)
+
+
+def cut(content: bytes, size: int) -> Iterator[bytes]:
+    """Content cut where lines end, into blocks of about so many bytes."""
     start = 0
     while start < len(content):
-        end = content.find(b"\n", start + BLOCK) + 1 or len(content)
-        yield content[start:end].decode("utf-8", "replace")
+        end = content.find(b"\n", start + size) + 1 or len(content)
+        yield content[start:end]
         start = end
-
-
-def one_by_one(lines: Lines, block: str, known: dict[str, Said], seen: set[str]) -> None:
-    """Add lines of which some are broken, blank or known already."""
-    for text in block.removesuffix("\n").split("\n"):
-        lines.count += 1
-        try:
-            event = decode(text, known)
-        except BrokenLine as error:
-            lines.skipped.append(lines.count)
-            if text and not text.isspace():
-                lines.broken.append(Broken(lines.count, str(error)))
-            continue
-        if event.id in seen:
-            lines.skipped.append(lines.count)
-            continue
-        seen.add(event.id)
-        lines.events.append(event)
 
 
 def ordered(lines: Lines, horizon: float) -> Log:

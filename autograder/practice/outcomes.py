@@ -11,10 +11,11 @@ Every outcome has a rating as FSRS wants it:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from autograder.journal.event import FAILING, Event
+from autograder.journal.event import Event
+from autograder.journal.progress import BLANK
 from autograder.practice.runs import Run
 
 AGAIN, HARD, GOOD, EASY = 1, 2, 3, 4
@@ -71,27 +72,26 @@ def rate(failed: int, hints: int, tries: int) -> int:
 class Part:
     """One part while its attempts are counted."""
 
-    __slots__ = ("bug", "built", "day", "failed", "hints")
+    __slots__ = ("bug", "built", "day", "done", "failed", "hints")
 
-    def __init__(self, failed: int = 0, hints: int = 0, bug: str = "", built: bool = False, day: float = -1.0) -> None:
-        self.failed, self.hints, self.bug, self.built = failed, hints, bug, built
-        self.day = day  # of the last outcome
+    def __init__(self) -> None:
+        self.failed = self.hints = 0  # since it was last blank
+        self.bug = ""
+        self.done = False  # passed since it was last blank
+        self.built = False  # passed ever
+        self.day = -1.0  # of the last outcome
 
 
 class Topic:
-    """One exercise while its attempts are counted: its parts, and those that passed since they were last blank."""
+    """One exercise while its attempts are counted."""
 
-    __slots__ = ("attempts", "digest", "done", "hints", "parts")
+    __slots__ = ("attempts", "digest", "hints", "parts")
 
     def __init__(self) -> None:
-        self.parts: defaultdict[str, Part] = defaultdict(Part)
-        self.done: set[str] = set()
+        self.parts: defaultdict[str, Part] = defaultdict(Part)  # one that only waits is known too
         self.attempts = 0  # states of the statements in which something was written
         self.digest = ""
         self.hints: dict[str, int] = {}  # the highest level seen of each part
-
-
-Shape = tuple[Topic, Names, Names, Names]  # of an attempt: its exercise; the parts that pass, fail and are blank
 
 
 class Fold:
@@ -106,29 +106,13 @@ class Fold:
 
     def add(self, events: Iterable[Event]) -> Fold:
         """Go on with further events; returns itself."""
-        shapes: dict[int, Shape] = {}
         for event in events:
-            shape = shapes.get(id(event.said))
-            if shape is not None:
-                self.tried(event, *shape)
-            elif event.kind == "attempt":
-                shape = shapes[id(event.said)] = self.shaped(event)
-                self.tried(event, *shape)
-            elif event.kind == "hint":
-                self.hinted(event.said["exercise"], event.said["part"], event.said["level"])
+            said = event.said
+            if said["kind"] == "attempt":
+                self.tried(event, said["exercise"], said["parts"])
+            elif said["kind"] == "hint":
+                self.hinted(said["exercise"], said["part"], said["level"])
         return self
-
-    def shaped(self, event: Event) -> Shape:
-        """What all attempts that say the same have in common; a part that only waits is known from now on, too."""
-        topic = self.topics[event.said["exercise"]]
-        for name in event.parts:
-            topic.parts.setdefault(name, Part())
-        return (
-            topic,
-            frozenset(name for name, outcome in event.parts.items() if outcome == "passed"),
-            frozenset(name for name, outcome in event.parts.items() if outcome in FAILING),
-            frozenset(name for name, outcome in event.parts.items() if outcome == "not_started"),
-        )
 
     def hinted(self, exercise: str, part: str, level: int) -> None:
         """Count a hint."""
@@ -136,41 +120,40 @@ class Fold:
         topic.parts[part].hints = max(topic.parts[part].hints, level)
         topic.hints[part] = max(topic.hints.get(part, 0), level)
 
-    def tried(self, event: Event, topic: Topic, passes: Names, fails: Names, blanks: Names) -> None:
+    def tried(self, event: Event, exercise: str, outcomes: Mapping[str, str]) -> None:
         """Count an attempt."""
-        done, parts = topic.done, topic.parts
+        topic = self.topics[exercise]
+        parts = topic.parts
         if event.digest != topic.digest:
             topic.digest = event.digest
-            topic.attempts += bool(passes or fails)
-        for name in fails:
-            if name not in done:
-                part = parts[name]
+            topic.attempts += not BLANK.issuperset(outcomes.values())
+        for name, outcome in outcomes.items():
+            part = parts[name]
+            if outcome == "passed":
+                if not part.done:
+                    self.passed(part, event.at, exercise, name)
+            elif outcome == "not_started":
+                if part.done:
+                    part.done = False
+                    part.failed = part.hints = 0
+            elif not part.done:
                 part.failed += 1
                 part.bug = event.bugs.get(name, part.bug)
-        if not blanks.isdisjoint(done):
-            for name in blanks & done:
-                parts[name].failed = parts[name].hints = 0
-            done -= blanks
-        if not passes <= done:
-            day = event.at // DAY
-            for name in sorted(passes - done):
-                part = parts[name]
-                if not part.built or day > part.day:
-                    self.outcomes += passed(part, event.at, event.said["exercise"], name)
-                    part.built, part.day = True, day
-                part.failed = part.hints = 0
-            done |= passes
+
+    def passed(self, part: Part, at: float, exercise: str, name: str) -> None:
+        """Count a pass of what was blank or failed."""
+        day = at // DAY
+        if not part.built or day > part.day:
+            rating = rate(part.failed, part.hints, TRIES)
+            kind = "rebuilt" if part.built else "built"
+            self.outcomes.append(Outcome(at, exercise, ("part", name), kind, rating, part.failed, part.hints))
+            if part.bug and not part.built:
+                self.outcomes.append(Outcome(at, exercise, ("bug", part.bug), "slip", AGAIN))
+            part.day = day
+        part.done = part.built = True
+        part.failed = part.hints = 0
 
     def built(self, exercise: str) -> frozenset[str]:
         """The parts of an exercise that ever passed."""
         parts = self.topics[exercise].parts if exercise in self.topics else {}
         return frozenset(name for name, part in parts.items() if part.built)
-
-
-def passed(part: Part, at: float, exercise: str, name: str) -> Iterable[Outcome]:
-    """The outcome of a pass, and the slip before the first one."""
-    rating = rate(part.failed, part.hints, TRIES)
-    kind = "rebuilt" if part.built else "built"
-    yield Outcome(at, exercise, ("part", name), kind, rating, part.failed, part.hints)
-    if part.bug and not part.built:
-        yield Outcome(at, exercise, ("bug", part.bug), "slip", AGAIN)

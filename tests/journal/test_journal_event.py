@@ -1,4 +1,4 @@
-"""A line of the log: what is written reads back, what is broken is named, the short cut of `decode_all` is exact."""
+"""A line of the log: what is written reads back, what is broken is named, reading many at once is exact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.journal.event import BrokenLine, Event, decode, encode, whole
+from autograder.journal.bulk import Reader
+from autograder.journal.event import ASKED, BrokenLine, Event, decode, encode
 
 quick = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 ATTEMPT = {
@@ -39,23 +40,20 @@ def line_of(event: dict[str, object], at: float = 1772625600.0) -> str:
     return encode(event, "0123456789abcdef", "fedcba9876543210", at).decode("ascii")
 
 
-def parsed(line: str) -> Event:
-    return decode(line, {})
-
-
 def read(line: str) -> Event | str:
     try:
-        return parsed(line)
+        return decode(line)
     except BrokenLine as error:
         return str(error)
 
 
 @pytest.mark.parametrize("event", KINDS, ids=lambda event: event["kind"])
 def test_every_kind_reads_back(event):
-    got = parsed(line_of(event))
+    got = decode(line_of(event))
     assert (got.id, got.after, got.at) == ("0123456789abcdef", "fedcba9876543210", 1772625600.0)
     assert json.loads(line_of(event))["at"] == "2026-03-04T12:00:00.000Z"
-    assert {**got.said, **({"digest": got.digest} if got.digest else {})} == event
+    assert got.digest == event.get("digest", "")
+    assert got.said == ({key: event[key] for key in ASKED} if event["kind"] == "attempt" else event)
 
 
 def test_a_line_is_one_line_of_ascii_json_whatever_the_names_are():
@@ -63,7 +61,7 @@ def test_a_line_is_one_line_of_ascii_json_whatever_the_names_are():
     line = line_of(event)
     assert line.isascii()
     assert line.count("\n") == 1
-    assert json.loads(line)["part"] == parsed(line).said["part"] == "\ud800🙂"
+    assert json.loads(line)["part"] == decode(line).said["part"] == "\ud800🙂"
 
 
 @pytest.mark.parametrize(
@@ -134,43 +132,29 @@ def test_an_event_that_would_not_read_back_is_never_written():
 
 def test_a_key_that_comes_twice_counts_where_json_counts_it():
     line = line_of(ATTEMPT).rstrip()[:-1] + ',"at":"2020-01-01T00:00:00Z"}'
-    assert parsed(line) == whole(line)
-    assert parsed(line).at < parsed(line_of(ATTEMPT)).at
-
-
-def outcome(line: str, short: bool) -> Event | None:
-    try:
-        return parsed(line) if short else whole(line)
-    except BrokenLine:
-        return None
+    assert Reader().events(line) is None
+    assert decode(line).at < decode(line_of(ATTEMPT)).at
 
 
 @quick
-@given(st.sampled_from(KINDS), st.data())
-def test_the_short_cut_reads_what_the_whole_line_says(event, data):
-    line = line_of(event).rstrip()
+@given(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4), st.data())
+def test_lines_read_at_once_say_what_each_says(events, data):
+    text = "".join(map(line_of, events)).rstrip()
     for _ in range(data.draw(st.integers(0, 3))):
-        start = data.draw(st.integers(0, len(line)))
-        end = data.draw(st.integers(start, min(len(line), start + 40)))
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 40)))
         new = data.draw(
-            st.sampled_from(["", line[start:end] * 2, ',"kind":"hint"', ',"at":"x"', '"', "}", "\\", "\x01"])
+            st.sampled_from(
+                ["", text[start:end] * 2, ',"kind":"hint"', ',"at":"x"', '"', "{", "}", "]", "\\", "\x01", "\n", "},{"]
+            )
         )
-        line = line[:start] + new + line[end:]
-    assert outcome(line, short=True) == outcome(line, short=False)
+        text = text[:start] + new + text[end:]
+    found = Reader().events(text)
+    if found is not None:
+        assert found == [decode(line) for line in text.split("\n")]
 
 
-@quick
-@given(st.text(max_size=80))
-def test_no_text_is_more_than_a_broken_line(text):
-    assert isinstance(read(text), str)
-
-
-def test_an_attempt_without_its_own_fields_is_none():
-    fields = {key: value for key, value in json.loads(line_of(ATTEMPT)).items() if key != "digest"}
-    assert read(json.dumps(fields, separators=(",", ":"))) == "has no digest"
-
-
-def test_events_that_say_the_same_share_it():
-    known: dict[str, dict[str, object]] = {}
-    first, second = (decode(line_of(ATTEMPT, at), known) for at in (1.0, 2.0))
-    assert first.said is second.said
+@pytest.mark.parametrize("event", KINDS, ids=lambda event: event["kind"])
+def test_lines_as_they_are_written_are_read_at_once(event):
+    text = line_of(event) * 3
+    assert Reader().events(text) == [decode(line_of(event))] * 3

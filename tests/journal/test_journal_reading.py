@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autograder import journal
 from autograder.journal import reading
-from autograder.journal.event import BrokenLine, encode, whole
+from autograder.journal.event import BrokenLine, decode, encode
 from autograder.journal.log import place
 
 NOW = 1_772_625_600.0
@@ -70,7 +70,7 @@ def oracle(content: bytes) -> tuple[list[str], list[int]]:
     broken = []
     for number, text in enumerate(content.decode("utf-8", "replace").split("\n"), 1):
         try:
-            event = whole(text)
+            event = decode(text)
         except BrokenLine:
             if text.strip():
                 broken.append(number)
@@ -80,22 +80,28 @@ def oracle(content: bytes) -> tuple[list[str], list[int]]:
 
 
 @some
-@given(st.lists(st.sampled_from([*RIGHT, *RIGHT, *ODD]), max_size=30), st.sampled_from([1, 600, 2000]), st.booleans())
-def test_blocks_say_what_their_lines_say(tmp_path_factory, chosen: list[bytes], block: int, ended: bool) -> None:
+@given(
+    st.lists(st.sampled_from([*RIGHT, *RIGHT, *ODD]), max_size=30),
+    st.sampled_from([(1,), (600, 200), (4000, 900)]),
+    st.booleans(),
+)
+def test_blocks_say_what_their_lines_say(
+    tmp_path_factory, chosen: list[bytes], blocks: tuple[int, ...], ended: bool
+) -> None:
     root = tmp_path_factory.mktemp("log")
     place(root).parent.mkdir()
     content = b"\n".join(chosen) + b"\n" * ended
     place(root).write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "BLOCK", block)
+        patch.setattr(reading, "BLOCKS", blocks)
         found = reading.parsed(root)
     ids, broken = oracle(content)
     assert [event.id for event in found.events] == ids
     assert [mark.where for mark in found.broken] == broken
     numbers = [found.number(index) for index in range(len(ids))]
     texts = content.decode("utf-8", "replace").split("\n")
-    assert [whole(texts[number - 1]).id for number in numbers] == ids
-    assert found.events == [whole(texts[number - 1]) for number in numbers]
+    assert [decode(texts[number - 1]).id for number in numbers] == ids
+    assert found.events == [decode(texts[number - 1]) for number in numbers]
 
 
 def test_lines_that_say_the_same_share_it(tmp_path: Path) -> None:

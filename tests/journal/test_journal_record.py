@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -57,8 +58,11 @@ def test_a_submission_that_could_not_be_read_is_no_attempt(tmp_path, report):
 
 def test_an_attempt_has_what_progress_and_depth_need_and_no_path(learner, tmp_path):
     learner.tries(0, "a", add="passed", mul="failed:gradient-overwritten", pow="not_started")
-    (event,) = learner.log().events
-    assert dict(event.said) == {
+    line = (tmp_path / "progress_log" / "attempts.jsonl").read_text()
+    said = json.loads(line)
+    assert all(said.pop(key) is not None for key in ("v", "id", "after", "at"))
+    assert said == {
+        "digest": "a",
         "kind": "attempt",
         "exercise": "backprop_engine",
         "source": "check",
@@ -68,8 +72,10 @@ def test_an_attempt_has_what_progress_and_depth_need_and_no_path(learner, tmp_pa
         "parts": {"add": "passed", "mul": "failed", "pow": "not_started"},
         "bugs": {"mul": "gradient-overwritten"},
     }
-    assert event.digest == "a"
-    assert str(tmp_path) not in (tmp_path / "progress_log" / "attempts.jsonl").read_text()
+    (event,) = learner.log().events
+    assert (event.digest, event.kind, event.exercise) == ("a", "attempt", "backprop_engine")
+    assert (event.parts["mul"], event.bugs["mul"]) == ("failed", "gradient-overwritten")
+    assert str(tmp_path) not in line
 
 
 def test_hints_go_up_to_the_last_and_stay_there(tmp_path):

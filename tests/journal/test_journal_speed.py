@@ -23,7 +23,7 @@ ATTEMPTS = 100_000
 
 @pytest.fixture(scope="module")
 def long_log(tmp_path_factory):
-    """37 exercises of nine parts; outcomes change from each attempt to the next, which is the slow case."""
+    """37 exercises of nine parts; outcomes and seconds change from each attempt to the next, which is the slow case."""
     chance = random.Random(3)
     root = tmp_path_factory.mktemp("long")
     at, after = time.time() - 3e7, ""
@@ -34,6 +34,7 @@ def long_log(tmp_path_factory):
             name, digest = f"{chance.getrandbits(64):016x}", f"{chance.getrandbits(64):016x}"
             at += chance.expovariate(1 / 300)
             head = f'{{"v":1,"id":"{name}","after":"{after}","at":"{stamp(at)}"'
+            said = said.replace('"seconds":0.1', f'"seconds":{chance.uniform(0, 3):.3f}')
             file.write(f'{head},"digest":"{digest}",{said}')
             after = name
     return root
