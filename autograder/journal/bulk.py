@@ -16,12 +16,11 @@ TEXT = r'[^"\\\x00-\x1f]'
 AMOUNT = r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:e-[0-9]{2})?"
 LINE = re.compile(
     rf'^\{{"v":{VERSION},"id":"({TEXT}+)","after":"({TEXT}*)","at":"(.{{23}}Z)"(?:,"digest":"({TEXT}+)")?,"kind":'
-    r'(?:"attempt",([^{]+)(\{[^}]*\},"bugs":\{[^}]*\})\}|(.*))$',
+    rf'(?:"attempt","exercise":"({TEXT}*)",([^{{]+)(\{{[^}}]*\}},"bugs":\{{[^}}]*\}})\}}|(.*))$',
     re.MULTILINE,
 )
-BEFORE_TABLES = re.compile(
-    rf'^"exercise":"({TEXT}*)","source":"{TEXT}*","seconds":{AMOUNT},"points":{AMOUNT},"out_of":{AMOUNT},"parts":$',
-    re.MULTILINE,
+NUMBERS = re.compile(
+    rf'^"source":"{TEXT}*","seconds":{AMOUNT},"points":{AMOUNT},"out_of":{AMOUNT},"parts":$', re.MULTILINE
 )
 BEFORE_KIND = frozenset({"v", "id", "after", "at", "digest"})
 
@@ -32,18 +31,18 @@ class Reader:
     """Reads blocks of lines, and remembers what lines said: events that say the same share it."""
 
     def __init__(self) -> None:
-        self.exercises: dict[str, str] = {"": ""}  # by the text between an attempt's kind and its tables
         self.saids: dict[Key, Said] = {}
+        self.numbers = {""}  # texts between the exercise and the tables of attempts that are right
 
     def events(self, lines: str) -> list[Event] | None:
         """The events on lines, exactly as `event.decode` has each; None where one is broken or written otherwise."""
         found = LINE.findall(lines)
         if not found or len(found) != lines.count("\n") + (not lines.endswith("\n")):
             return None
-        names, afters, ats, digests, befores, tables, rests = zip(*found, strict=True)
+        names, afters, ats, digests, exercises, numbers, tables, rests = zip(*found, strict=True)
         try:
-            self.learn_exercises(set(befores).difference(self.exercises))
-            keys = list(zip(map(self.exercises.__getitem__, befores), tables, rests, strict=True))
+            self.learn_numbers(set(numbers).difference(self.numbers))
+            keys = list(zip(exercises, tables, rests, strict=True))
             self.learn(set(keys).difference(self.saids))
             times = map(datetime.timestamp, map(datetime.fromisoformat, ats))
             saids = list(map(self.saids.__getitem__, keys))
@@ -54,12 +53,11 @@ class Reader:
             return None
         return events
 
-    def learn_exercises(self, befores: Collection[str]) -> None:
-        """Check what stands before the tables of attempts; BrokenLine where that is to be done line by line."""
-        found = BEFORE_TABLES.findall("\n".join(befores)) if befores else []
-        if len(found) != len(befores):
+    def learn_numbers(self, new: Collection[str]) -> None:
+        """Check what stands between exercise and tables, and is let go; BrokenLine where it is written otherwise."""
+        if len(NUMBERS.findall("\n".join(new))) != len(new):
             raise BrokenLine("is no attempt as it is written")
-        self.exercises.update(zip(befores, found, strict=True))
+        self.numbers.update(new)
 
     def learn(self, new: Collection[Key]) -> None:
         """Parse and check what nobody has said before; BrokenLine where that is to be done line by line."""
