@@ -247,3 +247,19 @@ def test_a_worker_that_ends_leaves_no_files(zygote: Zygote) -> None:
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not folder.exists()
+
+
+def test_graded_code_may_build_an_optimizer_and_a_model_without_numbers(worker: Worker) -> None:
+    # Both make torch load its compiler, which asks `inspect` for the file of every module that there is.
+    load(
+        worker,
+        "import autograder\n"
+        "w = torch.nn.Parameter(torch.ones(2))\n"
+        "optimizer = torch.optim.LBFGS([w])\n"
+        "with torch.device('meta'):\n"
+        "    model = torch.nn.Sequential(torch.nn.Embedding(9, 4), torch.nn.LayerNorm(4), torch.nn.Linear(4, 9))\n"
+        "torch.nn.init.normal_(model[0].weight, 0.0, 0.02)\n"
+        "return [len(optimizer.param_groups), sum(p.numel() for p in model.parameters())]",
+    )
+    answer = look(worker, seconds=60.0)
+    assert answer.value == [1, 36 + 8 + 45]
