@@ -120,7 +120,8 @@ def entry(bug: Bug) -> str:
     """A bug's row without the change that makes it."""
     lines = ["[[bug]]"]
     for key, value in asdict(replace(bug, find="", replace="")).items():
-        lines.append(f"{key} = {quoted(value)}")
+        if key != "also":
+            lines.append(f"{key} = {quoted(value)}")
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,14 @@ EFFECTS = ("", "crash", "hang")
 
 
 @dataclass(frozen=True)
+class Slip:
+    """Another change that comes of a bug's misconception, and does something else than the bug's own."""
+
+    find: str
+    replace: str
+
+
+@dataclass(frozen=True)
 class Bug:
     """A small, realistic wrong version of the reference, with the misconception behind it."""
 
@@ -29,6 +37,13 @@ class Bug:
     question: str
     effect: str = ""
     same_as: str = ""
+    also: tuple[Slip, ...] = ()
+
+    @property
+    def slips(self) -> tuple[Bug, ...]:
+        """The bug as made by each of its other changes, with ids of their own: "id/1", "id/2" and so on."""
+        numbered = enumerate(self.also, 1)
+        return tuple(replace(self, id=f"{self.id}/{n}", find=s.find, replace=s.replace, also=()) for n, s in numbered)
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,7 @@ def stamp(path: Path) -> tuple[int, int]:
 def _catalogue(folder: Path, stamps: object) -> Catalogue:
     bugs, rest = tables(folder / "bugs.toml"), tables(folder / "variants.toml")
     found = Catalogue(
-        tuple(entries(Bug, folder / "bugs.toml", bugs.get("bug", []))),
+        tuple(entries(Bug, folder / "bugs.toml", with_slips(folder / "bugs.toml", bugs.get("bug", [])))),
         tuple(entries(Rewrite, folder / "variants.toml", rest.get("other_words", []))),
         tuple(entries(Rewrite, folder / "variants.toml", rest.get("variant", []))),
     )
@@ -101,7 +116,12 @@ def tables(path: Path) -> dict[str, Any]:
         raise CurriculumError(f"{path}: not valid TOML: {error}") from error
 
 
-Entry = TypeVar("Entry", Bug, Rewrite)
+def with_slips(path: Path, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows of bugs, their `also` tables read."""
+    return [{**row, "also": tuple(entries(Slip, path, row.get("also", [])))} for row in rows]
+
+
+Entry = TypeVar("Entry", Bug, Rewrite, Slip)
 
 
 def entries(kind: type[Entry], path: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:

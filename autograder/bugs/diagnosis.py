@@ -67,7 +67,7 @@ def matches(exercise: Exercise, found: Signatures, part: str, records: Sequence[
     result: list[str] = []
     for origin in candidates(exercise, part):
         for bug in listing.bugs:
-            if bug.part == origin and explains(by_check(found.bugs.get(bug.id, ()), part), seen):
+            if bug.part == origin and any(explains(by_check(each, part), seen) for each in found.of(bug.id)):
                 result.append(bug.id)
     return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,14 @@ Signature = tuple[Record, ...]  # for one bug, the records of its part's checks 
 
 @dataclass(frozen=True)
 class Signatures:
-    """What a catalogue was seen to do: the records of each bug by its id, and what checks make a worker import."""
+    """What a catalogue was seen to do: records by the id of a bug or slip, and what its checks make a worker import."""
 
     bugs: Mapping[str, Signature]
     imported: tuple[str, ...] = ()
+
+    def of(self, bug: str) -> Iterator[Signature]:
+        """What the bug of that id was seen to do, and then each of its slips."""
+        return (signature for name, signature in self.bugs.items() if name.partition("/")[0] == bug)
 
 
 def digest(exercise: Exercise, course: Curriculum) -> str:
@@ -119,7 +123,7 @@ def slim(record: Record) -> Record:
 
 def run_catalogue(judge: Judge, exercise: Exercise, tick: Tick = lambda done, total: None) -> Signatures:
     """Run the reference and every bug of an exercise, and keep what was seen; `tick(done, total)` follows it."""
-    bugs = catalogue(exercise).bugs
+    bugs = [each for bug in catalogue(exercise).bugs for each in (bug, *bug.slips)]
     requests = [Request(exercise, SOLUTIONS)]
     requests += [
         Request(exercise, f"bug {bug.id}", mutated(exercise, bug), exercise.built_on(bug.part)) for bug in bugs

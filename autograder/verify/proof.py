@@ -31,6 +31,7 @@ class Proof:
     bugs: int = 0
     rejected: int = 0
     named_first: int = 0
+    slips: int = 0
     other_words: int = 0
     other_words_named: int = 0
     variants: int = 0
@@ -48,7 +49,7 @@ class Trial:
     """One version of an exercise to be graded, and the entry of the catalogue it stands for."""
 
     exercise: Exercise
-    kind: str  # reference, blank, bug, other_words, variant
+    kind: str  # reference, blank, bug, slip, other_words, variant
     entry: Bug | Rewrite | None
     cells: tuple[Cell, ...] | None
     parts: tuple[str, ...] | None = None  # where a bug can show; elsewhere nobody asks for it
@@ -86,6 +87,7 @@ def listed(exercise: Exercise, proof: Proof) -> Iterator[Trial]:
         return
     kinds: Iterable[tuple[str, Sequence[Bug | Rewrite]]] = (
         ("bug", listing.bugs),
+        ("slip", [slip for bug in listing.bugs for slip in bug.slips]),
         ("other_words", listing.other_words),
         ("variant", listing.variants),
     )
@@ -105,9 +107,14 @@ def home(exercise: Exercise, listing: Catalogue, entry: Bug | Rewrite) -> tuple[
     return exercise.built_on(listing.bug(entry.bug).part) if entry.bug else None
 
 
+def bug_of(listing: Catalogue, entry: Bug | Rewrite) -> Bug:
+    """The bug that an entry is, or is another form of."""
+    return listing.bug(entry.bug if isinstance(entry, Rewrite) else entry.id.partition("/")[0])
+
+
 def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof: Proof, judge: Judge) -> None:
     """Fill in the counts and findings of one exercise."""
-    runs = {t.entry.id: g.records for t, g in results if t.kind == "bug" and t.entry is not None}
+    runs = {t.entry.id: g.records for t, g in results if t.kind in ("bug", "slip") and t.entry is not None}
     imported = next((g.imported for t, g in results if t.kind == "reference"), ())
     found = Signatures(runs, imported)
     proof.checks = sum(len(checks) for checks in judge.items[exercise.name].values())
@@ -122,12 +129,11 @@ def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof:
                 proof.findings.append(f"{trial.request.path} must pass, but {first_trouble(graded.report)}")
         elif trial.kind == "blank":
             proof.findings += blank_findings(graded.report)
-        elif isinstance(trial.entry, Bug):
-            proof.bugs += 1
-            conclude_bug(exercise, trial.entry, trial.entry, graded, found, proof)
         elif trial.entry is not None:
-            proof.other_words += 1
-            conclude_bug(exercise, catalogue(exercise).bug(trial.entry.bug), trial.entry, graded, found, proof)
+            proof.bugs += trial.kind == "bug"
+            proof.slips += trial.kind == "slip"
+            proof.other_words += trial.kind == "other_words"
+            conclude_bug(exercise, bug_of(catalogue(exercise), trial.entry), trial.entry, graded, found, proof)
     if not proof.findings and runs:
         keep(exercise, judge.curriculum, found)
 
@@ -135,7 +141,7 @@ def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof:
 def conclude_bug(
     exercise: Exercise, bug: Bug, entry: Bug | Rewrite, graded: Graded, found: Signatures, proof: Proof
 ) -> None:
-    """Judge one bug, or the same bug in other words: rejected in its part, and named first."""
+    """Judge one bug, one of its slips, or the same bug in other words: rejected in its part, and named first."""
     part = graded.report.part(bug.part)
     if part.outcome not in NOT_PASSED:
         proof.findings.append(f"{entry.id} must fail part {bug.part}, which says {part.outcome}; sharpen the checks")
@@ -149,7 +155,7 @@ def conclude_bug(
     names = matches(exercise, found, bug.part, graded.records)
     if names and names[0] in catalogue(exercise).twins(bug.id):
         proof.named_first += original
-        proof.other_words_named += not original
+        proof.other_words_named += isinstance(entry, Rewrite)
         return
     said = f"is named {names[0]}" if names else "is not named"
     proof.findings.append(f"{entry.id} {said}; {advice(catalogue(exercise), bug, names)}")

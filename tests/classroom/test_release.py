@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from autograder import curriculum
-from autograder.bugs.catalogue import catalogue, mutated
+from autograder.bugs.catalogue import Bug, Rewrite, catalogue, mutated
 from autograder.bugs.diagnosis import Diagnostician
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge.examine import Request
@@ -122,17 +122,20 @@ def verdicts(course: Curriculum, requests: list[Request]) -> list[Any]:
 
 
 def every_version(exercise: Exercise) -> list[Request]:
-    """The reference, every bug, every bug in other words and every variant."""
+    """The reference, every bug and slip, every bug in other words and every variant."""
     listing = catalogue(exercise)
     requests = [Request(exercise, "reference", read(exercise.source))]
-    for entry in (*listing.bugs, *listing.other_words, *listing.variants):
-        requests.append(Request(exercise, entry.id, mutated(exercise, entry)))
-    return requests
+    entries: list[Bug | Rewrite] = [*listing.bugs, *listing.other_words, *listing.variants]
+    entries += [slip for bug in listing.bugs for slip in bug.slips]
+    return requests + [Request(exercise, entry.id, mutated(exercise, entry)) for entry in entries]
 
 
 def test_every_check_and_every_diagnosis_is_the_same_there(pair: Pair) -> None:
     requests = every_version(pair.full.exercise("tally"))
-    assert verdicts(pair.bare, requests) == verdicts(pair.full, requests)
+    found = verdicts(pair.full, requests)
+    assert verdicts(pair.bare, requests) == found
+    (slip,) = (verdict for request, verdict in zip(requests, found, strict=True) if request.path == "count-for-total/1")
+    assert [part["bug"] for part in slip["parts"] if part["part"] == "mean"] == ["count-for-total"]
 
 
 def test_what_builds_on_an_earlier_exercise_waits_for_ones_own(pair: Pair) -> None:
@@ -176,7 +179,8 @@ def test_front_matter_parts_hints_and_questions_travel(pair: Pair) -> None:
     for full, bare in zip(pair.full.exercises, pair.bare.exercises, strict=True):
         assert bare.released and not full.released
         assert bare.parts == full.parts
-        assert [replace(bug, find="", replace="") for bug in catalogue(full).bugs] == list(catalogue(bare).bugs)
+        told = tuple(replace(bug, find="", replace="", also=()) for bug in catalogue(full).bugs)
+        assert told == catalogue(bare).bugs
         ours, theirs = ((course.root, exercise.notebook) for course, exercise in ((pair.full, full), (pair.bare, bare)))
         assert ours[0] != theirs[0] and theirs[1].exists()
 
