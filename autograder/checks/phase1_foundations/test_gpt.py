@@ -153,8 +153,10 @@ def one_block(learner, config, weights, x, past=None):
             return torch.cat((past[0], k), 2), torch.cat((past[1], v), 2)
 
     block = probe.load(learner.Block(learner.GPTConfig(**config)), weights).eval()
-    with torch.no_grad():
-        return block(x) if past is None else block(x, Past())
+    given = x.clone().requires_grad_()
+    stream = given * 1.0  # as it comes from the block below
+    out = block(stream) if past is None else block(stream, Past())
+    return {"out": out, "x afterwards": stream, "slopes": probe.gradients((out**2).sum(), [given])}
 
 
 @observation
@@ -171,7 +173,10 @@ def what_attention_drops(learner, config, weights, x):
     attention = probe.load(learner.CausalSelfAttention(learner.GPTConfig(**config)), weights)
     with torch.no_grad():
         out = attention.train()(x), attention.eval()(x)
-    return [[(y == 0).float().mean().item(), y.max().item()] for y in out]
+    top = [y.max().item() for y in out]
+    return [
+        [(y == 0).float().mean().item(), (y > 0.99 * most).float().mean().item(), most] for y, most in zip(out, top)
+    ]
 
 
 @observation
@@ -180,6 +185,15 @@ def what_the_entrance_drops(learner, config, weights, idx):
     with torch.no_grad():
         out = model.train().embed(idx), model.eval().embed(idx)
     return [[(y == 0).float().mean().item(), y.max().item()] for y in out]
+
+
+@observation
+def nothing_enters(learner, config, weights, idx):
+    """Logits in training where all that enters is dropped: how far they are from those of the first position."""
+    model = probe.load(learner.GPT(learner.GPTConfig(**config)), weights)
+    model.transformer.drop.p = 1.0
+    logits = model.train()(idx)[0]
+    return (logits - logits[0, 0]).abs().max().item()
 
 
 @observation
@@ -297,6 +311,8 @@ def loaded(learner, config, checkpoint, idx):
     result = learner.load_gpt2(model, given)
     with torch.no_grad():
         logits = result(idx)[0]
+        for parameter in result.parameters():
+            parameter += 1.0
     return {"logits": logits, "parameters": probe.shapes(result), "checkpoint": given}
 
 
@@ -341,10 +357,10 @@ def test_the_mlp_widens_bends_and_narrows(observe, expect, rng):
 
 @part("mlp")
 def test_the_mlp_drops_what_comes_out_in_training_only(observe, expect):
-    weights = {"c_fc.weight": torch.ones(48, 12), "c_fc.bias": torch.ones(48)}
-    weights |= {"c_proj.weight": torch.zeros(12, 48), "c_proj.bias": torch.ones(12)}
+    weights = {"c_fc.weight": torch.zeros(48, 12), "c_fc.bias": torch.full((48,), 32.0)}
+    weights |= {"c_proj.weight": torch.eye(12, 48) / 32, "c_proj.bias": torch.zeros(12)}
     got = observe(what_the_mlp_drops, {**SMALL, "dropout": 0.4}, weights, torch.ones(80, 7, 12))
-    message = "Rate 0.4 on a row of ones. Four in ten should be gone in training, none in eval."
+    message = "Rate 0.4, and a row of ones comes out. Four in ten should be gone in training, none in eval."
     expect(got, [[0.4, 1 / 0.6], [0.0, 1.0]], message, atol=0.05)
 
 
@@ -376,20 +392,29 @@ def test_the_queries_are_those_of_the_last_positions(observe, expect, rng):
 @part("attention")
 def test_weights_and_result_are_dropped_in_training_only(observe, expect):
     weights = {"c_attn.weight": torch.zeros(36, 12), "c_attn.bias": torch.ones(36)}
-    weights |= {"c_proj.weight": torch.eye(12), "c_proj.bias": torch.zeros(12)}
+    weights |= {"c_proj.weight": torch.eye(12), "c_proj.bias": torch.full((12,), 0.5)}
     got = observe(what_attention_drops, {**SMALL, "dropout": 0.3}, weights, torch.ones(900, 1, 12))
-    message = "One position that looks at itself alone: dropped at 0.3 as a weight, and again at 0.3 on the way out."
-    expect(got, [[1 - 0.7**2, 1 / 0.7**2], [0.0, 1.0]], message, atol=0.05)
+    message = (
+        "One position that looks at itself alone, and c_proj adds a half. The weight is dropped at 0.3, what comes out of "
+        "c_proj again: how often is that 0, how often the largest, and how large?"
+    )
+    expect(got, [[0.3, 0.7**2, (1 / 0.7 + 0.5) / 0.7], [0.0, 1.0, 1.5]], message, atol=0.05)
 
 
 # ---- the block
+
+
+def block_and_slopes(weights, x, past=None):
+    given = x.clone().requires_grad_()
+    out = block(weights, 3, given, past)
+    return {"out": out.detach(), "x afterwards": x, "slopes": list(torch.autograd.grad((out**2).sum(), [given]))}
 
 
 @part("block")
 def test_two_branches_add_to_the_stream(observe, expect, rng):
     weights, x = below(weights_of(rng, SMALL), "transformer.h.0."), draw(rng, (4, 7, 12), 2.0)
     message = "Follow the road from x to the result. What stands on it, and what beside it? What does each branch read?"
-    expect(observe(one_block, SMALL, weights, x), block(weights, 3, x), message)
+    expect(observe(one_block, SMALL, weights, x), block_and_slopes(weights, x), message)
 
 
 @part("block")
@@ -397,7 +422,8 @@ def test_branches_that_write_nothing_leave_the_stream_alone(observe, expect, rng
     weights, x = below(weights_of(rng, SMALL), "transformer.h.0."), draw(rng, (2, 5, 12), 3.0)
     silent = {name: torch.zeros_like(w) if "c_proj" in name else w for name, w in weights.items()}
     message = "Both branches put out zeros here. Whatever else happened to x happened on the road."
-    expect(observe(one_block, SMALL, silent, x), x, message)
+    want = {"out": x, "x afterwards": x, "slopes": [2 * x]}
+    expect(observe(one_block, SMALL, silent, x), want, message)
 
 
 @part("block")
@@ -405,7 +431,7 @@ def test_the_cache_reaches_the_attention(observe, expect, rng):
     weights, x = below(weights_of(rng, SMALL), "transformer.h.0."), draw(rng, (2, 2, 12))
     past = draw(rng, (2, 3, 5, 4)), draw(rng, (2, 3, 5, 4))
     message = "Without the cache the new positions cannot see the earlier ones. Who hands it on?"
-    expect(observe(one_block, SMALL, weights, x, past), block(weights, 3, x, past), message)
+    expect(observe(one_block, SMALL, weights, x, past), block_and_slopes(weights, x, past), message)
 
 
 # ---- the start
@@ -465,6 +491,8 @@ def test_what_enters_is_dropped_in_training_only(observe, expect, rng):
     got = observe(what_the_entrance_drops, {**SMALL, "dropout": 0.25}, weights, tokens(rng, 70, 9))
     message = "Every number that enters is 2 here, and the rate 0.25: one in four is gone in training, none in eval."
     expect(got, [[0.25, 2 / 0.75], [0.0, 2.0]], message, atol=0.05)
+    got = observe(nothing_enters, SMALL, weights_of(rng, SMALL), tokens(rng, 3, 7))
+    expect(got, 0.0, "Now all that enters is dropped in training. How do the tokens still reach the blocks?", atol=1e-4)
 
 
 @part("forward")

@@ -17,7 +17,7 @@ from autograder.judge import observation, part
 
 C, H, W = 12, 4, 10
 SEED, STEPS = 1, 100  # of the one training run: 0.94, other seeds 0.78 to 0.94; without a mask or positions 0 to 0.28
-SIZES = {"V": 11, "C": C, "H": H, "W": W, "encoders": 1, "decoders": 2}
+SIZES = {"V": 11, "C": C, "H": H, "W": W, "encoders": 2, "decoders": 2}
 
 
 def normal(rng, *shape, size=1.0):
@@ -820,6 +820,19 @@ def test_the_penalty_saves_a_long_text_from_the_empty_one(observe, expect, rng):
             f"α = {alpha}: the empty text has 0.19, the one of eight words 0.15 in all. Which wins, and by how much?"
         )
         expect(observe(searched, table, beams, 9, {"alpha": alpha}), want, message)
+
+
+@part("beam")
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_text_that_ends_has_had_a_place_in_that_round(observe, expect, beams):
+    p = np.full((7, 6, 6, 6), 0.01)
+    p[0, ..., 2], p[0, ..., 3] = 0.40, 0.35
+    p[1:4, ..., 3], p[4:, ..., 2] = 0.99, 0.99
+    table = torch.from_numpy(p / p.sum(-1, keepdims=True)).log().float()
+    message = (
+        f"{beams} of six continuations are kept: EOS is likeliest, then a word that leads to a better text. Which?"
+    )
+    expect(observe(searched, table, beams, 7, {}), slow_search(table, beams, 7, 0.6, 2, 1), message)
 
 
 # ---- all of it together, last because it takes longest
