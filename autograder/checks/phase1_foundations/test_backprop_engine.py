@@ -325,7 +325,7 @@ def test_division_agrees_with_torch(observe, expect, rng):
 @pytest.mark.parametrize("formula", ["2.5 + a", "2.5 * a", "2.5 - a", "2.5 / a"])
 def test_a_plain_number_may_stand_on_the_left(observe, expect, rng, formula):
     message = "In {} Python asks a, the operand on the right. Who is self then, and who is other?"
-    agree_with_torch(observe, expect, [formula], letters(*numbers(rng, 1)), message)
+    agree_with_torch(observe, expect, [formula, f"({formula}) + a * a"], letters(*numbers(rng, 1)), message)
 
 
 @part("algebra")
@@ -353,7 +353,8 @@ def test_log_agrees_with_torch(observe, expect, rng):
     a, b = numbers(rng, 2, 1.3, 2.9)
     formulas = "a.log() * b", "a.log() + a * b", "(a * a).log() * b"
     message = "Is the slope of the logarithm made of what went in or of what came out?"
-    agree_with_torch(observe, expect, formulas, letters(abs(a), b), message)
+    for size in (1.0, 1e-6):
+        agree_with_torch(observe, expect, formulas, letters(abs(a) * size, b), message)
 
 
 @part("exp_log")

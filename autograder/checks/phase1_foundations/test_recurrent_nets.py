@@ -142,20 +142,30 @@ def scores(learner, weights, head, xs, lengths):
 
 @observation
 def heard(learner, kind, weights, xs, state, sizes):
-    one = getattr(nn, kind + "Cell")(xs.shape[2], state[0].shape[1]).double()
-    one = probe.load(one, weights)
-    cell = one if kind == "LSTM" else lambda x, state: (one(x, state[0]),)
+    class Cell(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one = getattr(nn, kind + "Cell")(xs.shape[2], state[0].shape[1]).double()
+
+        def forward(self, x, state):
+            return self.one(x, state) if kind == "LSTM" else (self.one(x, state[0]),)
+
+    cell = Cell()
+    probe.load(cell.one, weights)
     return learner.gradient_norms(cell, xs, tuple(state), lambda hs: (hs * sizes).sum())
 
 
 @observation
 def traces_left(learner, weights, xs, state):
-    one = nn.RNNCell(xs.shape[2], state[0].shape[1]).double()
-    one = probe.load(one, weights)
+    class Cell(nn.RNNCell):
+        def forward(self, x, state):
+            return (super().forward(x, state[0]),)
+
+    one = probe.load(Cell(xs.shape[2], state[0].shape[1]).double(), weights)
     one.bias_ih.grad = torch.full_like(one.bias_ih, 7.0)
     tracked = xs.clone().requires_grad_()
-    norms = learner.gradient_norms(lambda x, s: (one(x, s[0]),), xs, tuple(state), lambda hs: hs.pow(3).sum())
-    again = learner.gradient_norms(lambda x, s: (one(x, s[0]),), tracked, tuple(state), lambda hs: hs.pow(3).sum())
+    norms = learner.gradient_norms(one, xs, tuple(state), lambda hs: hs.pow(3).sum())
+    again = learner.gradient_norms(one, tracked, tuple(state), lambda hs: hs.pow(3).sum())
     return {
         "norms": [norms, again],
         "norms carry a graph": norms.requires_grad,
@@ -168,7 +178,7 @@ def traces_left(learner, weights, xs, state):
 @observation
 def forget_gate(learner, weights, C, H, biases):
     cell = probe.load(learner.LSTMCell(C, H).double(), weights)
-    seen = []
+    seen, given = [], list(cell.parameters())
     for bias in biases:
         learner.open_forget_gate(cell, *bias)
         now = {name: p.detach().clone() for name, p in cell.named_parameters()}
@@ -178,7 +188,8 @@ def forget_gate(learner, weights, C, H, biases):
     h, c = cell(torch.ones(1, C).double(), (torch.ones(1, H).double(), torch.ones(1, H).double()))
     slopes = probe.parameter_gradients(cell, h.sum() + c.sum())
     arrives = {name: slope is not None and bool(slope.any()) for name, slope in slopes.items()}
-    return {"after each call": seen, "a gradient arrives": arrives}
+    same = all(a is b for a, b in zip(given, cell.parameters()))
+    return {"after each call": seen, "a gradient arrives": arrives, "the same parameters": same}
 
 
 @observation
@@ -224,7 +235,7 @@ def chunks(learner, weights, xs, ys, state, k, rate):
     losses, last = learner.truncated_bptt(one, xs, ys, given, k, loss, step)
     last = [last[n] for n in range(len(state))]
     return {
-        "losses": [float(value) for value in losses],
+        "losses": [value if isinstance(value, float) else f"no float but {type(value).__name__}" for value in losses],
         "slopes at each step": slopes,
         "chunks": sizes,
         "last state": last,
@@ -435,6 +446,8 @@ def test_the_forget_gate_gets_its_bias_and_the_rest_stays(observe, expect, rng):
     message = "After each call: the two biases of the forget gate, added up; then what should not have changed."
     expect(got["after each call"], want, message)
     expect(got["a gradient arrives"], dict.fromkeys(given, True), "Are all four still weights that can be trained?")
+    message = "An optimizer was made before the bias was set. Does it still hold the weights that the cell has now?"
+    expect(got["the same parameters"], True, message)
 
 
 def first_slopes_by_torch(given, head, tokens):

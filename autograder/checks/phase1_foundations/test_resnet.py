@@ -182,11 +182,12 @@ def network_run(learner, counts, widths, kind, stem, in_channels, classes, weigh
         learner.BasicBlock, counts, widths, kind=kind, stem=stem, in_channels=in_channels, classes=classes
     )
     probe.load(model, weights)
-    seen = {}
+    seen = {"one image alone": model.eval()(x[:1])}
     for mode in ("eval", "train"):
         model.train(mode == "train")
-        with torch.no_grad():
-            seen[mode] = model(x)
+        given = x.clone().requires_grad_()
+        seen[mode] = model(given)
+        (seen[f"slopes, {mode}"],) = probe.gradients((seen[mode] ** 2).sum(), [given])
     return seen
 
 
@@ -239,16 +240,17 @@ def marked(learner, weights, images, labels, batch_size, training):
             self.fc = nn.Linear(weights["fc.weight"].shape[1], weights["fc.weight"].shape[0])
 
         def forward(self, x):
-            log.append([len(x), self.bn.training, torch.is_grad_enabled()])
+            log.append([len(x), self.training or self.bn.training, torch.is_grad_enabled()])
             return self.fc(F.relu(self.bn(x)).mean((2, 3)))
 
     model = probe.load(Small(), weights).train(training)
     first = learner.accuracy(model, images, labels, batch_size)
+    modes = [model.training, model.bn.training, torch.is_grad_enabled()]
     return {
         "accuracy": float(first),
         "once more": float(learner.accuracy(model, images, labels, batch_size)),
         "images seen at a time, training mode, gradients": log,
-        "training afterwards": [model.training, model.bn.training],
+        "training, and gradients, afterwards": modes,
         "running mean": model.bn.running_mean,
     }
 
@@ -380,7 +382,11 @@ def test_the_network_agrees_with_its_formula(observe, expect, rng, kind, stem):
     state = network_state(rng, counts, widths, kind, stem, in_channels, classes)
     x = normal(rng, 3, in_channels, 11, 15)
     got = observe(network_run, counts, widths, kind, stem, in_channels, classes, state, x)
-    want = {mode: network_by_hand(x, state, counts, kind, stem, mode) for mode in MODES}
+    want = {"one image alone": network_by_hand(x[:1], state, counts, kind, stem, "eval")}
+    for mode in MODES:
+        given = x.clone().requires_grad_()
+        out = network_by_hand(given, state, counts, kind, stem, mode)
+        want |= {mode: out.detach(), f"slopes, {mode}": torch.autograd.grad((out**2).sum(), given)[0]}
     message = f"Stem {stem}, kind {kind}: which step of the docstring's list is missing, or is another one?"
     expect(got, want, message)
 
@@ -490,7 +496,7 @@ def test_accuracy_is_asked_in_evaluation_mode_and_leaves_no_trace(observe, expec
         "once more": share,
         "images seen at a time, training mode, gradients": [[10, False, False], [10, False, False], [3, False, False]]
         * 2,
-        "training afterwards": [training, training],
+        "training, and gradients, afterwards": [training, training, True],
         "running mean": state["bn.running_mean"],
     }
     expect(
