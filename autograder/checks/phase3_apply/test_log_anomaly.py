@@ -41,12 +41,21 @@ def value(rng, kind):
 
 KINDS = ["block", "negative block", "address", "port", "hex", "capitals", "number", "fraction"]
 AROUND = ["{}", "({})", "[{}],", "/{}", "size={}", "{};", '"{}"', "rel-{}", "{}:"]
-STAYS = ["sshd2", "v1", "20ms", "node_7", "7_up", "0xfgh", "blk_", "blk-x", "a.b", "x86_64", "3rd"]
+STAYS = ["sshd2", "v1", "20ms", "node_7", "7_up", "0xfgh", "blk_", "blk-x", "a.b", "x86_64", "3rd", "0X1F", "BLK_12"]
+KEPT = "What was handed in is no longer what it was. Which line of yours writes into it?"
+PARTED = "copies of one session are on two sides"
 
 
 def sessions(rng, S, K, least=1, most=7):
     """S sessions of keys below K, of different lengths."""
     return [[int(k) for k in rng.integers(0, K, rng.integers(least, most))] for _ in range(S)]
+
+
+def judge(expect, seen, want, given, message, **rules):
+    """Expect an observation's result to be right, and what was handed in to be as it was."""
+    found, after = seen
+    expect(found, want, message, **rules)
+    expect(after, given, KEPT)
 
 
 @observation
@@ -63,13 +72,14 @@ def similar(learner, pairs):
 @observation
 def mined(learner, lines, threshold, prefix):
     miner = learner.Miner(threshold, prefix)
-    keys = [miner.key(list(tokens)) for tokens in lines]
+    keys = [miner.key(tokens) for tokens in lines]
     other = learner.Miner(threshold, prefix)
-    return {
+    found = {
         "keys": keys,
         "templates": [list(template) for template in miner.templates],
         "another miner": other.key(list(lines[-1])),
     }
+    return found, lines
 
 
 @observation
@@ -80,27 +90,29 @@ def sorted_by_session(learner, ids, keys):
 @observation
 def posed(learner, sessions, h, edge):
     histories, targets, owners = learner.windows(sessions, h, edge)
-    return {"histories": histories, "targets": targets, "owners": owners}
+    return {"histories": histories, "targets": targets, "owners": owners}, sessions
 
 
 @observation
-def dealt(learner, sessions, valid, test, seeds):
+def dealt(learner, sessions, valid, test, seeds, calls):
     sides = []
     for seed in seeds:
-        train, valid_side, test_side = learner.split(sessions, valid, test, torch.Generator().manual_seed(seed))
-        sides.append([[int(i) for i in side] for side in (train, valid_side, test_side)])
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(calls):
+            train, valid_side, test_side = learner.split(sessions, valid, test, generator)
+            sides.append([[int(i) for i in side] for side in (train, valid_side, test_side)])
     return sides
 
 
 @observation
 def known_from(learner, sessions, edge):
-    return sorted(tuple(pair) for pair in learner.known_steps(sessions, edge))
+    return sorted(tuple(pair) for pair in learner.known_steps(sessions, edge)), sessions
 
 
 @observation
 def unknown_in(learner, tried, known, edge):
     known = {tuple(pair) for pair in known}
-    return [[bool(new) for new in learner.unknown_steps(session, known, edge)] for session in tried]
+    return [[bool(new) for new in learner.unknown_steps(session, known, edge)] for session in tried], tried
 
 
 @observation
@@ -111,20 +123,19 @@ def unseen_by_day(learner, days, known):
 @observation
 def foretold(learner, K, C, H, weights, histories, pull):
     model = probe.load(learner.KeyModel(K, C, H), weights)
-    logits = model(histories)
-    again = model(histories[:2])
+    logits, again, two = model(histories), model(histories), model(histories[:2])
     slopes = probe.parameter_gradients(model, (logits * pull).sum()) if logits.shape == pull.shape else {}
-    return {"logits": logits, "two of them alone": again, "slopes": slopes}
+    return {"logits": logits, "asked once more": again, "two of them alone": two, "slopes": slopes}
 
 
 @observation
 def surprised(learner, logits, targets, trained):
-    return learner.surprise(logits, targets, trained)
+    return learner.surprise(logits, targets, trained), logits
 
 
 @observation
 def ranked(learner, logits, targets, trained):
-    return learner.ranks(logits, targets, trained)
+    return learner.ranks(logits, targets, trained), logits
 
 
 @observation
@@ -134,14 +145,14 @@ def worst(learner, scores, owners, sessions):
 
 @observation
 def rung(learner, valid, test, budget):
-    threshold, alarms = learner.alarms(valid.clone(), test.clone(), budget)
-    return {"threshold": threshold, "alarms": [bool(alarm) for alarm in alarms]}
+    threshold, alarms = learner.alarms(valid, test, budget)
+    return {"threshold": threshold, "alarms": [bool(alarm) for alarm in alarms]}, [valid, test]
 
 
 @observation
 def explained(learner, logits, targets, trained, threshold, g):
     found = learner.explain(logits, targets, trained, threshold, g)
-    return found if found is None else {**found, "expected": [list(pair) for pair in found["expected"]]}
+    return found if found is None else {**found, "expected": [list(pair) for pair in found["expected"]]}, logits
 
 
 @observation
@@ -151,7 +162,7 @@ def fitted(learner, train, valid):
 
 @observation
 def scored(learner, model, values):
-    return learner.value_scores(tuple(model), values.clone())
+    return learner.value_scores(tuple(model), values), values
 
 
 @part("mask")
@@ -182,6 +193,20 @@ def test_what_touches_a_letter_is_a_word(observe, expect, rng):
     for line in (" ".join(words), *words[:5]):
         want = {"tokens": line.split(), "values": []}
         expect(observe(masked, line), want, f"The line is {line!r}. Digits that are part of a word are no value.")
+
+
+@part("mask")
+def test_a_value_ends_where_its_kind_does(observe, expect, rng):
+    a, b, c, d = (str(n) for n in rng.integers(10, 10**4, 4))
+    for line, tokens, values in (
+        (f"offset -{a}", ["offset", f"-{WILD}"], [a]),
+        (f"took {b}. done", ["took", f"{WILD}.", "done"], [b]),
+        (f"from {c}.{d}.{a} to {b}.{d}.", ["from", f"{WILD}.{WILD}", "to", f"{WILD}."], [f"{c}.{d}", a, f"{b}.{d}"]),
+        (f"sizes {a} {b} {c} {d}", ["sizes", *[WILD] * 4], [a, b, c, d]),
+        (f"at {b}:{c}:{d}:{a}", ["at", ":".join([WILD] * 4)], [b, c, d, a]),
+    ):
+        message = f"The line is {line!r}. How far does each kind reach, by the table in the stub?"
+        expect(observe(masked, line), {"tokens": tokens, "values": values}, message)
 
 
 @part("miner")
@@ -234,7 +259,7 @@ def test_lines_find_their_template(observe, expect, rng, threshold, prefix):
     message = (
         "Same length, same beginning, most similar, oldest of equals: at which line does yours first choose otherwise?"
     )
-    expect(observe(mined, lines, threshold, prefix), want, message)
+    judge(expect, observe(mined, lines, threshold, prefix), want, lines, message)
 
 
 @part("miner")
@@ -243,12 +268,13 @@ def test_a_template_opens_where_its_lines_differ(observe, expect, rng):
     lines = [[a, b, c, d], [a, b, e, d], [a, e, c, d], [a, e, e, e], [a, b, c], [a, d, e, d]]
     keys, templates = slow_miner(lines, 0.5, 1)
     want = {"keys": keys, "templates": templates, "another miner": 0}
-    expect(observe(mined, lines, 0.5, 1), want, f"Lines {lines}: what is left of the first template after each?")
+    message = f"Lines {lines}: what is left of the first template after each?"
+    judge(expect, observe(mined, lines, 0.5, 1), want, lines, message)
 
 
 @part("windows")
 def test_interleaved_lines_go_to_their_sessions(observe, expect, rng):
-    keys = [int(k) for k in rng.permutation(60)]
+    keys = [int(k) for k in rng.integers(0, 9, 60)]
     ids = [None if i == 4 else f"s{i}" for i in rng.integers(0, 6, 60)]
     want = []
     for id in ids:
@@ -256,11 +282,9 @@ def test_interleaved_lines_go_to_their_sessions(observe, expect, rng):
             want.append([id, [k for k, other in zip(keys, ids) if other == id]])
     message = "Lines of several sessions stand between one another. Whose is each, and in which order?"
     expect(observe(sorted_by_session, ids, keys), want, message)
-    numbered = [7, 0, 7, 0, None, 3]
     want = [[7, [1, 3]], [0, [2, 4]], [3, [6]]]
-    expect(
-        observe(sorted_by_session, numbered, [1, 2, 3, 4, 5, 6]), want, "An id may be 0. Only None means: no session."
-    )
+    message = "An id may be 0. Only None means: no session; and there need not be any."
+    expect(observe(sorted_by_session, [7, 0, 7, 0, 3], [1, 2, 3, 4, 6]), want, message)
 
 
 @part("windows")
@@ -278,53 +302,61 @@ def test_every_key_and_every_end_is_asked_for_once(observe, expect, rng, h):
     message = (
         f"h = {h}, sessions of {[len(s) for s in given]} lines. What stands before each line, and whose line is it?"
     )
-    expect(observe(posed, given, h, K), want, message, dtype=True)
+    judge(expect, observe(posed, given, h, K), want, given, message, dtype=True)
 
 
 def copied(rng, S, distinct):
-    """S sessions, of which so many are distinct, the first ones far more frequent."""
-    kinds = [[i, *(int(k) for k in rng.integers(0, 9, rng.integers(1, 4)))] for i in range(distinct)]
+    """S sessions, of which so many are distinct, the first ones far more frequent; two differ in order, two in length."""
+    kinds = [[i, *(int(k) for k in rng.integers(20, 29, rng.integers(1, 4)))] for i in range(distinct - 2)]
+    kinds += [kinds[0][::-1], [*kinds[1], 1]]
     chosen = [*range(distinct), *np.minimum(rng.geometric(0.3, S - distinct) - 1, distinct - 1)]
     return [list(kinds[i]) for i in rng.permutation(chosen)]
+
+
+def dealt_kinds(given, sides):
+    """The distinct sessions of each side; where copies are parted, a sentence says so."""
+    kinds = [{tuple(given[i]) for i in side if 0 <= i < len(given)} for side in sides]
+    return PARTED if sum(map(len, kinds)) > len(set.union(*kinds)) else kinds
 
 
 @part("split")
 def test_equal_sessions_stay_together(observe, expect, rng):
     given = copied(rng, 60, 17)
-    for sides in observe(dealt, given, 4, 5, [3, 8]):
-        kinds = [{tuple(given[i]) for i in side if 0 <= i < 60} for side in sides]
+    for sides in observe(dealt, given, 4, 5, [3, 8], 1):
+        kinds = dealt_kinds(given, sides)
         got = {
-            "distinct sessions": [len(kind) for kind in kinds],
-            "in two sides": len(kinds[0] & kinds[1]) + len(kinds[0] & kinds[2]) + len(kinds[1] & kinds[2]),
+            "distinct sessions": PARTED if kinds == PARTED else [len(kind) for kind in kinds],
             "all there, once": sorted(i for side in sides for i in side) == list(range(60)),
             "in rising order": sides == [sorted(side) for side in sides],
         }
-        want = {"distinct sessions": [8, 4, 5], "in two sides": 0, "all there, once": True, "in rising order": True}
+        want = {"distinct sessions": [8, 4, 5], "all there, once": True, "in rising order": True}
         expect(got, want, "17 distinct sessions, many copies. Which sides do the copies of one session go to?")
 
 
 @part("split")
 def test_chance_decides_and_nothing_else(observe, expect, rng):
-    given = copied(rng, 40, 10)
-    seeds = [int(s) for s in rng.integers(0, 10**6, 300)]
-    runs = observe(dealt, given, 2, 3, [*seeds, seeds[0]])
-    expect(runs[-1], runs[0], "The same generator state twice, and two different choices. Who else draws?")
-    order = list(dict.fromkeys(map(tuple, given)))
-    share = np.zeros((3, 10))
-    for sides in runs[:-1]:
-        for n, side in enumerate(sides):
-            for kind in {tuple(given[i]) for i in side if 0 <= i < 40}:
-                share[n, order.index(kind)] += 1 / len(seeds)
-    want = np.repeat([[0.5], [0.2], [0.3]], 10, 1)
-    message = "Over 300 seeds: how often each distinct session is on each side. Has every one the same chance?"
-    expect(share, want, message, rtol=0.0, atol=0.13)
+    given, calls = copied(rng, 40, 10), 300
+    runs = observe(dealt, given, 2, 3, [int(rng.integers(10**6))] * 2, calls)
+    expect(runs[calls:], runs[:calls], "The same generator state twice, and two different choices. Who else draws?")
+    draws = [dealt_kinds(given, sides) for sides in runs[:calls]]
+    if PARTED in draws:
+        got = PARTED
+    else:
+        order = sorted({tuple(session) for session in given})
+        on = np.array([[[kind in side for kind in order] for side in kinds] for kinds in draws])
+        held = (on[:, 1] | on[:, 2]).astype(float)
+        got = {"each on train, valid, test": on.mean(0), "two of them held out": held.T @ held / calls}
+    two = np.where(np.eye(10, dtype=bool), 0.5, 2 / 9)
+    want = {"each on train, valid, test": np.repeat([[0.5], [0.2], [0.3]], 10, 1), "two of them held out": two}
+    message = f"{calls} calls with one generator: where is each distinct session how often? Is every choice as likely?"
+    expect(got, want, message, rtol=0.0, atol=0.13)
 
 
 @part("baseline")
 def test_steps_from_edge_to_edge_are_known(observe, expect, rng):
     given = sessions(rng, 6, 8)
     want = sorted({pair for s in given for pair in zip([8, *s], [*s, 8])})
-    expect(observe(known_from, given, 8), want, "Which step leads into a session, and which out of it?")
+    judge(expect, observe(known_from, given, 8), want, given, "Which step leads into a session, and which out of it?")
 
 
 @part("baseline")
@@ -333,7 +365,7 @@ def test_new_steps_are_found_where_they_are(observe, expect, rng):
     tried = [*sessions(rng, 5, 6), [int(rng.integers(6)), 97, int(rng.integers(6))]]
     want = [[pair not in known for pair in zip([6, *s], [*s, 6])] for s in tried]
     message = "A session of n lines takes n + 1 steps. Which of them did training never take?"
-    expect(observe(unknown_in, tried, known, 6), want, message)
+    judge(expect, observe(unknown_in, tried, known, 6), want, tried, message)
 
 
 @part("baseline")
@@ -358,7 +390,8 @@ def model_case(rng, N=7, h=4, K=9, C=5, H=6):
     parts = {"embed": embed, "cell": lstm, "head": head}
     named = {f"{n}.{p.removesuffix('_l0')}": v for n, m in parts.items() for p, v in m.named_parameters()}
     weights, slopes = ({n: getattr(p, what).detach() for n, p in named.items()} for what in ("data", "grad"))
-    want = {"logits": logits.detach(), "two of them alone": logits[:2].detach(), "slopes": slopes}
+    logits = logits.detach()
+    want = {"logits": logits, "asked once more": logits, "two of them alone": logits[:2], "slopes": slopes}
     return (K, C, H, weights, histories, pull), want
 
 
@@ -388,10 +421,10 @@ def test_surprise_is_the_loss_over_trained_keys(observe, expect, rng):
     met = trained[targets]
     want[met] = F.cross_entropy(logits[met][:, trained], own[targets[met]], reduction="none")
     message = "Some of these targets never occurred in training. What is their probability, and do they take any away?"
-    expect(observe(surprised, logits, targets, trained), want, message)
+    judge(expect, observe(surprised, logits, targets, trained), want, logits, message)
     sure = torch.tensor([[120.0, 0.0, -90.0], [0.5, 0.0, 200.0]])
     want = torch.tensor([210.0, 199.5])
-    got = observe(surprised, sure, torch.tensor([2, 0]), torch.tensor([True, True, True]))
+    got, _ = observe(surprised, sure, torch.tensor([2, 0]), torch.tensor([True, True, True]))
     expect(got, want, "Logits 200 apart: a probability of 0 in a float, and yet not an infinite surprise.")
 
 
@@ -403,16 +436,18 @@ def test_rank_counts_who_was_likelier(observe, expect, rng):
         likelier = sum(score > row[target] for score, ok in zip(row, trained) if ok)
         want.append(likelier if trained[target] else int(trained.sum()))
     message = "Among the trained keys, how many are likelier? And where does one stand that was never trained?"
-    expect(observe(ranked, logits, targets, trained), torch.tensor(want), message, dtype=True)
+    judge(expect, observe(ranked, logits, targets, trained), torch.tensor(want), logits, message, dtype=True)
     level = torch.tensor([[1.0, 1.0, 0.5, 1.0]])
-    got = observe(ranked, level.repeat(2, 1), torch.tensor([3, 2]), torch.ones(4, dtype=torch.bool))
+    got, _ = observe(ranked, level.repeat(2, 1), torch.tensor([3, 2]), torch.ones(4, dtype=torch.bool))
     expect(got, torch.tensor([0, 3]), "Three keys have the same logit. Which of them are greater than the target's?")
 
 
 @part("budget")
 def test_a_session_is_as_odd_as_its_worst_line(observe, expect, rng):
     owners = torch.from_numpy(rng.permutation([0] * 2 + [1] * 9 + [2] + [3] * 6))
-    for scores in (numbers(rng, 18) - 2.0, torch.from_numpy(rng.permutation(50)[:18])):
+    below = numbers(rng, 18) - 2.0
+    below[(owners == 1).nonzero()[0]] = math.inf  # a key that was never trained
+    for scores in (below, torch.from_numpy(rng.permutation(50)[:18])):
         want = torch.stack([max(s for s, o in zip(scores, owners) if o == owner) for owner in range(4)])
         message = "Sessions of 2, 9, 1 and 6 lines. Does a long session get a worse score only for being long?"
         expect(observe(worst, scores, owners, 4), want, message, dtype=True)
@@ -426,10 +461,10 @@ def slow_alarms(valid, test, budget):
 
 @part("budget")
 def test_the_budget_is_kept_on_validation(observe, expect, rng):
-    for budget in (0.0, 0.05, 0.33):
-        valid, test = torch.from_numpy(rng.normal(2.0, 1.0, 47)), torch.from_numpy(rng.normal(3.0, 1.5, 31))
-        message = f"Budget {budget}, 47 validation scores, 31 to judge. Which scores decide where the bell rings?"
-        expect(observe(rung, valid, test, budget), slow_alarms(valid, test, budget), message)
+    for budget, V in ((0.0, 47), (0.05, 47), (0.33, 47), (0.25, 48)):
+        valid, test = torch.from_numpy(rng.normal(2.0, 1.0, V)), torch.from_numpy(rng.normal(3.0, 1.5, 31))
+        message = f"Budget {budget}, {V} validation scores, 31 to judge. Which scores decide where the bell rings?"
+        judge(expect, observe(rung, valid, test, budget), slow_alarms(valid, test, budget), [valid, test], message)
 
 
 @part("budget")
@@ -438,7 +473,7 @@ def test_ties_stay_within_the_budget(observe, expect, rng):
         valid = torch.from_numpy(rng.permutation([1] * 9 + [3] * 8 + [4] * 11 + [14] * 3))
         test = torch.from_numpy(rng.permutation([1, 3, 3, 4, 5, 14, 14, 15]))
         message = f"Budget {budget}. Many sessions share one score: do they ring together, and may they?"
-        expect(observe(rung, valid, test, budget), slow_alarms(valid, test, budget), message)
+        judge(expect, observe(rung, valid, test, budget), slow_alarms(valid, test, budget), [valid, test], message)
 
 
 def explanation(logits, targets, trained, threshold, g):
@@ -455,14 +490,17 @@ def explanation(logits, targets, trained, threshold, g):
 @part("explain")
 @pytest.mark.parametrize("g", [1, 3])
 def test_it_points_at_the_first_line_over_the_threshold(observe, expect, rng, g):
-    for _ in range(3):
+    for first, threshold in ((4, 3.0), (0, 3.0), (2, 0.9)):  # 0.9 lies between the favourite and the second
         logits, targets, trained = answers(rng, N=12)
-        targets[:4] = logits[:4].masked_fill(~trained, -math.inf).argmax(1)
-        targets[5] = int((~trained).nonzero()[0])
-        targets[4] = logits[4].masked_fill(~trained, math.inf).argmin()
-        want = explanation(logits, targets, trained, 3.0, g)
+        likely = logits.masked_fill(~trained, -math.inf).argsort(descending=True)
+        targets[: first or 12] = likely[: first or 12, 0]  # after an alarm at line 0, none
+        targets[first] = likely[first, 1 if threshold < 1.0 else int(trained.sum()) - 1]
+        if first:
+            targets[first + 1] = int((~trained).nonzero()[0])
+        want = explanation(logits, targets, trained, threshold, g)
         message = "Where does the alarm begin, what came there, and what was expected, by trained keys only?"
-        expect(observe(explained, logits, targets, trained, 3.0, g), want, message, rtol=1e-4, atol=1e-6)
+        seen = observe(explained, logits, targets, trained, threshold, g)
+        judge(expect, seen, want, logits, message, rtol=1e-4, atol=1e-6)
 
 
 @part("explain")
@@ -472,17 +510,19 @@ def test_a_key_never_trained_has_no_probability(observe, expect, rng):
     targets[6] = int((~trained).nonzero()[1])
     want = explanation(logits, targets, trained, 4.0, 2)
     message = "The seventh line has a template that training never saw. How likely was it said to be?"
-    expect(observe(explained, logits, targets, trained, 4.0, 2), want, message, rtol=1e-4, atol=1e-6)
+    seen = observe(explained, logits, targets, trained, 4.0, 2)
+    judge(expect, seen, want, logits, message, rtol=1e-4, atol=1e-6)
 
 
 @part("explain")
 def test_without_an_alarm_there_is_nothing_to_explain(observe, expect, rng):
     logits, targets, trained = answers(rng, N=9)
     targets[:] = logits.masked_fill(~trained, -math.inf).argmax(1)
-    expect(observe(explained, logits, targets, trained, 3.0, 2), None, "No line here is over the threshold.")
+    seen = observe(explained, logits, targets, trained, 3.0, 2)
+    judge(expect, seen, None, logits, "No line here is over the threshold.")
     targets[3] = int((~trained).nonzero()[0])
     message = "A threshold that nothing can be greater than: is there an alarm?"
-    expect(observe(explained, logits, targets, trained, math.inf, 2), None, message)
+    judge(expect, observe(explained, logits, targets, trained, math.inf, 2), None, logits, message)
 
 
 def wandering(rng, n, level=50.0):
@@ -521,5 +561,5 @@ def test_scores_count_sigmas_from_what_was_expected(observe, expect, rng):
     values[6] += 40.0
     want = [0.0] + [(v - (a + b * u) - mu) / sigma for u, v in zip(values.tolist(), values.tolist()[1:])]
     message = "Off by how many sigmas, to which side, and what can be said of the first value?"
-    got = observe(scored, [a, b, mu, sigma], values)
-    expect(got, torch.tensor(want, dtype=torch.float64), message, dtype=True)
+    seen = observe(scored, [a, b, mu, sigma], values)
+    judge(expect, seen, torch.tensor(want, dtype=torch.float64), values, message, dtype=True)

@@ -166,7 +166,7 @@ class Miner:
         first words, any that has a digit or WILD in it counts as WILD. A template is looked up where its first line was.
         Of them the most similar is taken, of equally similar ones the oldest. If its similarity is at least `threshold`,
         the line joins it: every place of the template where the two differ becomes WILD. Otherwise, or if there is none,
-        the line becomes a new template as it is.
+        the line becomes a new template as it is. The list that was handed in never changes.
         """
         ### BEGIN SOLUTION miner
         start = [WILD if WILD in word or re.search(r"\d", word) else word for word in tokens[: self.prefix]]
@@ -260,7 +260,7 @@ def windows(sessions, h, edge):
     All three are int64 tensors. A session of n lines gives n + 1 rows: one for each key, in order, and one whose target is
     `edge`, since the session ends there. A history holds the h keys just before the target, the newest last; where the
     session has not that many, it begins with `edge`. owners says which session a row is of, from 0 to S - 1. h is at
-    least 1, and a session has at least one line.
+    least 1, and a session has at least one line. The sessions stay as they are.
     """
     ### BEGIN SOLUTION
     histories, targets, owners = [], [], []
@@ -377,7 +377,8 @@ for name, side in dealt.items():
 def known_steps(sessions, edge):
     """Collect the steps that occur: list of lists of keys -> set of pairs (key, the key after it).
 
-    The step from `edge` to the first key of a session and the one from its last key to `edge` belong to them.
+    The step from `edge` to the first key of a session and the one from its last key to `edge` belong to them. The
+    sessions stay as they are.
     """
     ### BEGIN SOLUTION baseline
     return {pair for s in sessions for pair in zip([edge, *s], [*s, edge])}
@@ -388,7 +389,7 @@ def known_steps(sessions, edge):
 def unknown_steps(session, known, edge):
     """Say for each step of one session of n keys whether it is not among the known ones: -> list of n + 1 bool.
 
-    The steps are in order: the first one comes from `edge`, the last one goes to it.
+    The steps are in order: the first one comes from `edge`, the last one goes to it. The session stays as it is.
     """
     ### BEGIN SOLUTION baseline
     return [pair not in known for pair in zip([edge, *session], [*session, edge])]
@@ -479,7 +480,8 @@ def surprise(logits, targets, trained):
     """Measure how little each target was expected: logits (N, K + 1), targets (N,) -> (N,), -ln p of each.
 
     trained  (K + 1,) bool: which keys occurred as a target in training
-    p is a softmax over the trained keys only. For a target that was never trained the surprise is infinite.
+    p is a softmax over the trained keys only. For a target that was never trained the surprise is infinite; for any other
+    it is finite, even where p is too small for a float. The logits stay as they are.
     """
     ### BEGIN SOLUTION next_key
     shares = logits.masked_fill(~trained, -math.inf).log_softmax(-1)
@@ -492,7 +494,7 @@ def ranks(logits, targets, trained):
     """Rank what came among what was expected: logits (N, K + 1), targets (N,) -> (N,) int64, 0 for the favourite.
 
     The rank of a target is how many trained keys have a greater logit. A key that was never trained stands behind all
-    that were, whatever its logit: as a target its rank is the number of trained keys.
+    that were, whatever its logit: as a target its rank is the number of trained keys. The logits stay as they are.
     """
     ### BEGIN SOLUTION next_key
     logits = logits.masked_fill(~trained, -math.inf)
@@ -570,6 +572,7 @@ def alarms(valid, test, budget):
 
     A session raises an alarm if its score is greater than the threshold. The threshold is the smallest of the scores in
     `valid` that keeps the budget: no more than budget · V of the sessions in `valid` would raise one. It is a float.
+    Neither list of scores is changed.
     budget  a share, from 0 up to but not including 1
     """
     ### BEGIN SOLUTION budget
@@ -638,7 +641,7 @@ def explain(logits, targets, trained, threshold, g=3):
     seen         the key that came there
     probability  what the model gave to it: a softmax over the trained keys only, so 0.0 for one that was never trained
     expected     the g most likely keys at that place, as a list of (key, probability), the likeliest first
-    All numbers are plain int and float. At least g keys are trained.
+    All numbers are plain int and float. At least g keys are trained. The logits stay as they are.
     """
     ### BEGIN SOLUTION
     over = (surprise(logits, targets, trained) > threshold).nonzero()
@@ -695,7 +698,8 @@ def value_model(train, valid):
     """Fit a line from each value to the next, and how far off it is: two float64 (n,), n > 2 -> (a, b, mu, sigma).
 
     a, b       the least-squares line v[t] ≈ a + b · v[t - 1] through the neighbours in `train`; if all values of train
-               except perhaps the last are equal, b is 0 and a the mean of the values that follow
+               except perhaps the last are equal, b is 0 and a the mean of the values that follow (ask the values: the
+               variance of equal numbers is rounded, and not always 0)
     mu, sigma  mean and standard deviation (divided by the number of residuals) of v[t] - a - b · v[t - 1] on `valid`;
                sigma is at least 1e-6
     All four are plain floats.
@@ -703,7 +707,7 @@ def value_model(train, valid):
     ### BEGIN SOLUTION values
     before, after = train[:-1], train[1:]
     around = before - before.mean()
-    b = float((around * (after - after.mean())).sum() / (around**2).sum()) if around.abs().max() > 0 else 0.0
+    b = float((around * (after - after.mean())).sum() / (around**2).sum()) if before.min() < before.max() else 0.0
     a = float(after.mean()) - b * float(before.mean())
     residuals = valid[1:] - a - b * valid[:-1]
     return a, b, float(residuals.mean()), max(float(residuals.std(correction=0)), 1e-6)
@@ -714,7 +718,7 @@ def value_model(train, valid):
 def value_scores(model, values):
     """Say how far each value is from what was expected, in sigmas: (n,) float64 -> (n,) float64, signed.
 
-    Nothing precedes the first value, so its score is 0.
+    Nothing precedes the first value, so its score is 0. The values stay as they are.
     """
     ### BEGIN SOLUTION values
     a, b, mu, sigma = model
