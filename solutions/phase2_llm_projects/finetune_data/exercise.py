@@ -205,11 +205,12 @@ def find_names(runs, first_names, cues):
 
     runs         those of one text, as bank.capital_runs returns them: (start, end, words, before), where `words` is a
                  list, and `before` the word before the run in small letters, or ""
-    first_names  a set or tuple of first names, with a capital
+    first_names  a set of first names, with a capital; it stays as it is
     cues         a set of words in lower case that announce a person
     A run is a name if one of its words is a first name, wherever it stands in the run (in many countries it comes
     last), or if the word before the run is a cue; either is enough. Then the same text is read once more, from its
-    beginning, and now every word of the names found counts as a first name too, if it is longer than one letter.
+    beginning, and now every word of the names found counts as a first name too, if it is longer than one letter. There
+    are just these two readings: only what the first one found, when it has come to its end, teaches the second.
     """
     ### BEGIN SOLUTION names
     known = set(first_names)
@@ -247,8 +248,8 @@ def find_personal(text, patterns, names, lengths):
               group; else the whole match.
     names     list of (start, end); their kind is "name", and they come after all patterns
     lengths   signs of an IBAN by country, for is_iban
-    A candidate of kind "card" or "iban" counts only if is_card or is_iban agrees. One that overlaps a span that was
-    found before, even in part, is left out. What is left out claims nothing.
+    A candidate of kind "card" or "iban" counts only if is_card or is_iban says so of its value. One that overlaps a
+    span that was found before, even in part, is left out. What is left out claims nothing.
     """
     ### BEGIN SOLUTION find
     candidates = [
@@ -624,7 +625,7 @@ plt.show()
 def pack(examples, T, pad):
     """Lay examples into rows of T tokens: -> (ids, targets, segments), each (R, T) int64.
 
-    examples  list of (inputs, targets), int64 tensors of one length, as `targets` returns them
+    examples  list of one or more (inputs, targets), int64 tensors of one length, as `targets` returns them
     pad       the id that fills what is left of a row; its targets are IGNORE, its segments 0
     Each example, in the order given, goes into the first row that has room for all of it, behind what lies there; if
     none has, a new row is begun. Rows stay in the order in which they were begun. In `segments` the examples of a row
