@@ -30,7 +30,8 @@ def sizes(rng):
 
 @observation
 def reading(learner, table, tokens, p, modes):
-    """A model with dropout, each piece in a mode of its own: what is answered, and how it is left."""
+    """A model with dropout, each piece in a mode of its own: what is answered, and how it and the recording are left."""
+    recording = []  # in the model, afterwards, and both once more for a caller who records nothing
 
     class Inner(nn.Module):
         def forward(self, x):
@@ -40,29 +41,42 @@ def reading(learner, table, tokens, p, modes):
         def __init__(self):
             super().__init__()
             self.table = nn.Parameter(table.clone())
-            self.first, self.second = Inner(), nn.Sequential(Inner())
+            self.first, self.second = Inner(), nn.Sequential(nn.Dropout(p))
 
         def forward(self, tokens):
+            recording.append(torch.is_grad_enabled())
             return self.second(self.first(self.table[tokens])) * (1.0 + self.training)
 
     model, mine = Model(), tokens.clone()
     for module, mode in zip(model.modules(), modes):
         module.training = mode
     logits = learner.answers(model, mine)
+    recording.append(torch.is_grad_enabled())
+    with torch.no_grad():
+        again = learner.answers(model, mine)
+        recording.append(torch.is_grad_enabled())
+    torch.set_grad_enabled(True)
     return {
         "logits": logits.detach(),
-        "again": learner.answers(model, mine).detach(),
+        "again": again.detach(),
         "requires a gradient": logits.requires_grad,
+        "recording": recording,
         "modes": [module.training for module in model.modules()],
+        "learns": model.table.requires_grad,
         "tokens": mine,
     }
 
 
 @observation
 def reading_of_a_function(learner, table, tokens):
-    weights = table.clone().requires_grad_()
-    logits = learner.answers(lambda given: weights[given], tokens)
-    return logits.detach(), logits.requires_grad, weights[tokens].requires_grad
+    weights, recording = table.clone().requires_grad_(), []
+
+    def model(given):
+        recording.append(torch.is_grad_enabled())
+        return weights[given]
+
+    logits = learner.answers(model, tokens)
+    return logits.detach(), logits.requires_grad, [*recording, torch.is_grad_enabled()]
 
 
 @observation
@@ -118,7 +132,8 @@ def map_of_a_dropping_model(learner, table, weights, tokens):
 
 @observation
 def ahead_of(learner, moved):
-    return [learner.sees_ahead(each) for each in moved]
+    mine = [each.clone() for each in moved]
+    return {"ahead": [learner.sees_ahead(each) for each in mine], "maps": mine}
 
 
 @observation
@@ -153,7 +168,8 @@ def surprise_of(learner, table, tokens, targets):
         def forward(self, given):
             return F.dropout(table[given], 0.4, self.training)
 
-    return learner.surprise(Model(), tokens, targets)
+    mine = targets.clone()
+    return {"surprise": learner.surprise(Model(), tokens, mine), "targets": mine}
 
 
 @observation
@@ -164,7 +180,7 @@ def sizes_of(learner, shapes, factors, frozen, earlier):
         def __init__(self):
             super().__init__()
             for name, shape in shapes.items():
-                setattr(self, name, nn.Parameter(torch.ones(shape), requires_grad=name not in frozen))
+                setattr(self, name, nn.Parameter(torch.full(shape, 3.0), requires_grad=name not in frozen))
 
     model = Model()
     for name, gradient in earlier.items():
@@ -183,38 +199,49 @@ def lists_of(learner, sizes, many=None):
 
 @observation
 def by_heart(learner, table, tokens, targets, rate, steps, earlier, training):
-    """overfits() with plain descent on a table of logits with dropout; and what became of the model."""
+    """overfits() with momentum on a table of eighths of logits, with dropout; and what became of the model."""
+    counts = {"back": 0, "stepped": 0}
+
+    def count(event):
+        counts[event] = min(counts[event] + 1, steps)  # a step after the last loss does no harm
 
     class Descent:
         def __init__(self, parameters):
             self.parameters = list(parameters)
+            self.speeds = [0.0] * len(self.parameters)
 
         def zero_grad(self, set_to_none=True):
             for parameter in self.parameters:
                 parameter.grad = None
 
         def step(self):
+            count("stepped")
             with torch.no_grad():
-                for parameter in self.parameters:
+                for place, parameter in enumerate(self.parameters):
                     if parameter.grad is not None:
-                        parameter -= rate * parameter.grad
+                        self.speeds[place] = 0.5 * self.speeds[place] + parameter.grad
+                        parameter -= rate / 64 * self.speeds[place]
 
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
-            self.table = nn.Parameter(table.clone())
+            self.table = nn.Parameter(table / 8)
 
         def forward(self, given):
-            return F.dropout(self.table[given], 0.3, self.training)
+            logits = F.dropout(8 * self.table[given], 0.3, self.training)
+            if logits.requires_grad:
+                logits.register_hook(lambda slope: count("back"))
+            return logits
 
     model = Model().train(training)
     model.table.grad = earlier.clone()
     losses = [float(loss) for loss in learner.overfits(model, tokens, targets, Descent, steps)]
     return {
         "losses": losses,
-        "table": model.table.detach(),
+        "table": 8 * model.table.detach(),
         "gradient": model.table.grad,
         "training": model.training,
+        "rounds": counts,
     }
 
 
@@ -222,11 +249,13 @@ def by_heart(learner, table, tokens, targets, rate, steps, earlier, training):
 def patched(learner, weights, x, r, alpha, bias, given):
     base = probe.load(nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0], bias=bias), weights)
     layer = learner.LoRALinear(base, r, alpha)
-    first = layer(x)
+    first, mine = layer(x), x.clone().requires_grad_()
     with torch.no_grad():
         layer.A.copy_(given["A"])
         layer.B.copy_(given["B"])
-    return {"at the start": first, "later": layer(x), "names": probe.shapes(layer)}
+    later = layer(mine)
+    later.sum().backward()
+    return {"at the start": first, "later": later, "x hears": mine.grad, "names": probe.shapes(layer)}
 
 
 @observation
@@ -242,6 +271,7 @@ def patch_at_birth(learner, inside, out, r, alpha):
         "the same base": layer.base is base,
         "deviation of A": layer.A.std() * inside**0.5,
         "mean of A": layer.A.mean() * inside**0.5,
+        "share of A within a deviation": (layer.A.abs() * inside**0.5 < 1).float().mean(),
         "largest of B": layer.B.abs().max(),
     }
 
@@ -261,6 +291,7 @@ def merged_twice(learner, weights, x, r, alpha, bias, given):
         "second": second(x),
         "patched afterwards": layer(x),
         "base afterwards": base.weight,
+        "shared with the base": [a.data_ptr() == b.data_ptr() for a, b in zip(first.parameters(), base.parameters())],
         "A and B": (layer.A, layer.B),
     }
 
@@ -277,10 +308,12 @@ def test_the_model_holds_still_and_is_left_as_it_was(observe, expect, rng):
             "logits": table[tokens],
             "again": table[tokens],
             "requires a gradient": False,
+            "recording": [False, True, False, False],
             "modes": modes,
+            "learns": True,
             "tokens": tokens,
         }
-        message = f"Four modules, training: {modes}. How does the model answer, and in which modes does it leave?"
+        message = f"Training: {modes}. How does the model answer, how are its modes left, and when is a graph recorded?"
         expect(observe(reading, table, tokens, 0.4, modes), want, message)
 
 
@@ -289,7 +322,7 @@ def test_a_plain_function_is_a_model_too(observe, expect, rng):
     B, T, V = sizes(rng)
     table, tokens = normal(rng, V, V), distinct(rng, B, T, V)
     message = "A function that returns logits. May its answer record a graph, and is recording on again afterwards?"
-    expect(observe(reading_of_a_function, table, tokens), (table[tokens], False, True), message)
+    expect(observe(reading_of_a_function, table, tokens), (table[tokens], False, [False, True]), message)
 
 
 @part("answers")
@@ -316,7 +349,7 @@ def map_wanted(table, weights, tokens):
 def test_the_map_says_who_reads_whom(observe, expect, rng, kind):
     B, T, V = sizes(rng)
     table, tokens, weights = normal(rng, V, V), distinct(rng, B, T, V), normal(rng, T, T)
-    tokens[0, 1] = V - 1
+    tokens[:, 1] = V - 1
     if kind == "one sided":  # a row of the table is lower than the one before it in every column, but for the first
         table = normal(rng, V, V, size=0.1) - 3 * torch.arange(V)[:, None]
         tokens = torch.from_numpy(rng.integers(0, V - 1, (B, T)))
@@ -325,7 +358,10 @@ def test_the_map_says_who_reads_whom(observe, expect, rng, kind):
         weights = weights.triu(-1).tril(2)
     if kind == "causal":
         weights = weights.tril()
-    message = f"Answer t is a weighted sum of the tokens ({kind}). Which entry should each weight fill?"
+    message = (
+        f"Answer t is a weighted sum of the tokens' rows in a table ({kind}). The token at s becomes the next number, "
+        "in every row of the batch: how far does a logit of answer t move, up or down, and which entry of the map is it?"
+    )
     want = {"map": map_wanted(table, weights, tokens), "tokens": tokens}
     expect(observe(map_of, table, weights, tokens), want, message)
 
@@ -353,7 +389,26 @@ def test_how_far_ahead_it_looks(observe, expect, rng):
     maps += [torch.zeros(5, 5), (normal(rng, 5, 5).abs() + 0.2).triu(2)]
     want += [0, 4]
     message = "Maps of models that look 0, 1, 2 and 4 ahead, quiet ones and loud ones, with some rounding. What counts?"
-    expect(observe(ahead_of, maps), want, message)
+    expect(observe(ahead_of, maps), {"ahead": want, "maps": maps}, message)
+
+
+@part("ahead")
+def test_one_entry_counts_or_does_not_by_the_largest_of_the_map(observe, expect, rng):
+    dot, past = torch.zeros(5, 5), torch.ones(5, 5).tril(-1)
+    dot[2, 2] = 1.0
+    cases = (
+        (dot, (0, 2), 2e-4, 2),
+        (dot, (0, 2), 5e-5, 0),
+        (dot, (0, 1), 1e-6, 0),
+        (past, (1, 3), 2e-4, 2),
+        (past, (1, 3), 0.0, 0),
+        (past + 1e-3 * torch.eye(5), (0, 2), 5e-5, 0),
+    )
+    for start, place, size, ahead in cases:
+        moved = start.clone()
+        moved[place] = size
+        message = f"The largest entry is 1, and the only one above the diagonal is {size}, at {place}. How far ahead?"
+        expect(observe(ahead_of, [moved]), {"ahead": [ahead], "maps": [moved]}, message)
 
 
 # ---- neighbours
@@ -423,23 +478,23 @@ def test_knowing_nothing_is_no_surprise(observe, expect, rng):
     targets = torch.from_numpy(rng.integers(0, 3, (B, T)))
     level = normal(rng, V, 1).expand(V, V).contiguous()
     message = f"All {V} logits of a row are equal, and only three different targets occur. How far above ln V is that?"
-    expect(observe(surprise_of, level, tokens, targets), 0.0, message, atol=1e-5)
+    expect(observe(surprise_of, level, tokens, targets), {"surprise": 0.0, "targets": targets}, message, atol=1e-5)
 
 
 @part("surprise")
 def test_it_is_the_loss_above_that_of_knowing_nothing(observe, expect, rng):
-    for holes in (0, 5):
+    for holes, known in ((0, False), (5, False), (4, True)):
         B, T, V = sizes(rng)
-        table, tokens = normal(rng, V, V, size=2.0), distinct(rng, B, T, V)
-        targets = torch.from_numpy(rng.integers(0, V - 2, B * T))
+        table, tokens = normal(rng, V, V, size=2.0), distinct(rng, B, T, V - 2)
+        targets = table[tokens].argmax(-1).flatten() if known else torch.from_numpy(rng.integers(0, V - 2, B * T))
         targets[torch.from_numpy(rng.permutation(B * T)[:holes])] = -1
         logits = table[tokens].reshape(-1, V).double()
         losses = [math.log(row.exp().sum()) - row[i] for row, i in zip(logits, targets.tolist()) if i >= 0]
         want = float(sum(losses) / len(losses)) - math.log(V)
-        message = (
-            f"{B * T - holes} of {B * T} positions have a target, out of {V} tokens. Which mean, less which number?"
-        )
-        expect(observe(surprise_of, table, tokens, targets.view(B, T)), want, message)
+        who = "a model that knows" if known else "one that does not"
+        message = f"{B * T - holes} of {B * T} positions have a target, V is {V}, for {who}. Which mean, less what?"
+        wanted = {"surprise": want, "targets": targets.view(B, T)}
+        expect(observe(surprise_of, table, tokens, wanted["targets"]), wanted, message)
 
 
 # ---- gradients
@@ -467,9 +522,10 @@ def test_it_is_the_gradient_of_this_loss_alone(observe, expect, rng):
     shapes, factors = parameters(rng)
     earlier = {name: normal(rng, *shapes[name], size=3.0) for name in ("wide", "cold", "dead", "one")}
     want = {n: float(factors[n].double().square().mean().sqrt()) if n in factors else 0.0 for n in shapes}
-    got = observe(sizes_of, shapes, factors, [], earlier)
-    message = "Four parameters hold gradients of an earlier loss. What is read, and what lies there afterwards?"
-    expect(got, {"sizes": want, "order": list(shapes), "grads afterwards": dict.fromkeys(shapes) | earlier}, message)
+    del want["cold"]
+    got = observe(sizes_of, shapes, factors, ["cold"], earlier)
+    message = "Four hold gradients of an earlier loss, and one is frozen now. What is read, and what lies there then?"
+    expect(got, {"sizes": want, "order": list(want), "grads afterwards": dict.fromkeys(shapes) | earlier}, message)
 
 
 @part("gradients")
@@ -504,12 +560,30 @@ def test_the_lists_of_the_silent_and_the_loud(observe, expect, rng):
     expect(observe(lists_of, dead), {"silent": list(dead), "loud": []}, "Everybody is dead. Who is loud?")
 
 
+@part("gradients")
+def test_what_is_usual_lies_in_the_middle(observe, expect, rng):
+    unit, inf = 2.0 ** -int(rng.integers(40, 44)), math.inf
+    cases = (  # sizes in units, and the places of the silent and the loud
+        ([3, 150, 1, 1], [], []),
+        ([3, 250, 1, 1], [], [1]),
+        ([1, 100, 1, 1], [], []),
+        ([64, 128, 1, 80], [], []),
+        ([inf, 1, 150, 1, inf], [], [0, 2, 4]),
+        ([0, inf, math.nan], [0], [1, 2]),
+    )
+    for units, silent, loud in cases:
+        given = {f"p{place}": size * unit for place, size in enumerate(units)}
+        message = f"The sizes are {units}, times {unit:.1e}. What is usual, and who is more than a hundred times that?"
+        want = {"silent": [f"p{place}" for place in silent], "loud": [f"p{place}" for place in loud]}
+        expect(observe(lists_of, given), want, message)
+
+
 # ---- overfits
 
 
 def descended(table, tokens, targets, rate, steps):
-    """Losses of plain descent on a table of logits, by the closed form of its gradient: share minus one-hot."""
-    table, losses = table.double().numpy().copy(), []
+    """Losses of descent with momentum on a table of logits, by the closed form of its gradient: share minus one-hot."""
+    table, speed, losses = table.double().numpy().copy(), 0.0, []
     pairs = [(a, b) for a, b in zip(tokens.flatten().tolist(), targets.flatten().tolist()) if b >= 0]
     for _ in range(steps + 1):
         shares = np.exp(table) / np.exp(table).sum(1, keepdims=True)
@@ -518,7 +592,8 @@ def descended(table, tokens, targets, rate, steps):
         for a, b in pairs:
             slope[a] += shares[a] / len(pairs)
             slope[a, b] -= 1 / len(pairs)
-        table -= rate * slope
+        speed = 0.5 * speed + slope
+        table -= rate * speed
     return losses
 
 
@@ -531,11 +606,19 @@ def test_a_copy_learns_and_the_model_does_not(observe, expect, rng, training):
     if training:
         targets[torch.from_numpy(rng.random((B, T)) < 0.3)] = -1
         targets[0, 0] = 2
-    for steps, rate in ((6, 2.5), (0, 1.0), (1, 4.0)):
+    known = normal(rng, V, V, size=0.1) + 8 * torch.eye(V).roll(1, 1)
+    cases = (
+        (6, 2.5, table, targets),
+        (0, 1.0, table, targets),
+        (1, 4.0, table, targets),
+        (3, 1.5, known, (tokens + 1) % V),
+    )
+    for steps, rate, table, targets in cases:
         want = {"losses": descended(table, tokens, targets, rate, steps), "table": table, "gradient": earlier}
+        want |= {"training": training, "rounds": {"back": steps, "stepped": steps}}
         got = observe(by_heart, table, tokens, targets, rate, steps, earlier, training)
-        message = f"{steps} steps of plain descent. One loss before each and one at the end; and whose weights moved?"
-        expect(got, want | {"training": training}, message, rtol=1e-4)
+        message = f"{steps} steps with momentum. One loss before each and one at the end; and whose weights moved?"
+        expect(got, want, message, rtol=1e-4)
 
 
 # ---- lora
@@ -549,9 +632,10 @@ def patch(rng, bias):
 
 
 def with_patch(weights, x, r, alpha, given):
-    """By the formula: one matrix for each x, in double precision."""
+    """By the formula, in double precision: what comes out, and the gradient of its sum with respect to x."""
     whole = weights["weight"].double() + alpha / r * given["B"].double() @ given["A"].double()
-    return F.linear(x.double(), whole, weights["bias"].double() if "bias" in weights else None).float()
+    out = F.linear(x.double(), whole, weights["bias"].double() if "bias" in weights else None)
+    return out.float(), whole.sum(0).expand_as(x).float()
 
 
 @part("lora")
@@ -559,12 +643,10 @@ def with_patch(weights, x, r, alpha, given):
 def test_a_patch_starts_as_nothing_and_adds_its_product(observe, expect, rng, bias):
     weights, x, r, alpha, given = patch(rng, bias)
     names = {"A": [3, 11], "B": [7, 3], "base.weight": [7, 11]} | ({"base.bias": [7]} if bias else {})
-    want = {
-        "at the start": F.linear(x, weights["weight"], weights.get("bias")),
-        "later": with_patch(weights, x, r, alpha, given),
-        "names": names,
-    }
-    message = f"r = {r}, alpha = {alpha:.2f}. What comes out before anything was learned, and what with this A and B?"
+    later, heard = with_patch(weights, x, r, alpha, given)
+    start = F.linear(x, weights["weight"], weights.get("bias"))
+    want = {"at the start": start, "later": later, "x hears": heard, "names": names}
+    message = f"r = {r}, alpha = {alpha:.2f}. What comes out at first, what with this A and B, and what goes down to x?"
     expect(observe(patched, weights, x, r, alpha, bias, given), want, message)
 
 
@@ -578,6 +660,7 @@ def test_the_base_is_frozen_and_the_patch_can_wake(observe, expect, rng):
         "the same base": True,
         "deviation of A": 1.0,
         "mean of A": 0.0,
+        "share of A within a deviation": math.erf(0.5**0.5),
         "largest of B": 0.0,
     }
     got = observe(patch_at_birth, inside, out, r, 16)
@@ -588,7 +671,7 @@ def test_the_base_is_frozen_and_the_patch_can_wake(observe, expect, rng):
 @pytest.mark.parametrize("bias", [True, False])
 def test_merging_makes_one_linear_of_it(observe, expect, rng, bias):
     weights, x, r, alpha, given = patch(rng, bias)
-    whole = with_patch(weights, x, r, alpha, given)
+    whole, _ = with_patch(weights, x, r, alpha, given)
     want = {
         "kind": "Linear",
         "bias": bias,
@@ -596,6 +679,7 @@ def test_merging_makes_one_linear_of_it(observe, expect, rng, bias):
         "second": whole,
         "patched afterwards": whole,
         "base afterwards": weights["weight"],
+        "shared with the base": [False] * len(weights),
         "A and B": (given["A"], given["B"]),
     }
     message = (

@@ -81,9 +81,10 @@ torch.set_num_threads(1)  # models as small as these only lose by sharing their 
 def answers(model, tokens):
     """The logits of a model as it is when it is used, not trained: (B, T) -> (B, T, V).
 
-    An nn.Module answers in evaluation mode, all its submodules too; a plain function is simply called. No graph is
-    recorded: the logits do not require a gradient. Afterwards `training` of every single submodule is what it was
-    before, also where the model raised an error (which goes on to the caller). `tokens` stay as they are.
+    An nn.Module answers in evaluation mode, all its submodules too; a plain function is simply called. Meanwhile no graph
+    is recorded: the logits do not require a gradient. Afterwards one is recorded or not, as before, and `training` of
+    every single submodule is what it was, also where the model raised an error (which goes on to the caller). `tokens`
+    and the parameters stay as they are.
     """
     ### BEGIN SOLUTION
     modes = [(each, each.training) for each in model.modules()] if isinstance(model, nn.Module) else []
@@ -237,6 +238,7 @@ def sees_ahead(moved):
     """How many positions ahead a model looks: its map (T, T) -> int, the largest s - t that counts, or 0.
 
     An entry counts where it is more than 1e-4 times the map's largest entry. A causal model has 0; so has a map of zeros.
+    `moved` stays as it is.
     """
     ### BEGIN SOLUTION ahead
     t, s = (moved > 1e-4 * moved.max()).nonzero(as_tuple=True)
@@ -348,9 +350,9 @@ for name, (model, _) in patients.items():
 def surprise(model, tokens, targets):
     """By how many nats a model's loss is above that of knowing nothing, ln V: (B, T), (B, T) -> float.
 
-    The loss is the cross-entropy of the logits against `targets`, averaged over the positions that have a target; -1
-    means that there is none. V is the last axis of the logits, not what happens to occur in `targets`. The model is asked
-    through `answers`.
+    The loss is the cross-entropy of the logits against `targets`, averaged over the positions that have a target, one at
+    least; -1 means that there is none. V is the last axis of the logits, not what happens to occur in `tokens` or in
+    `targets`. A model that knows better than that is below 0. It is asked through `answers`; `targets` stay as they are.
     """
     ### BEGIN SOLUTION
     logits = answers(model, tokens)
@@ -383,7 +385,8 @@ def gradient_sizes(model, loss):
 
     Only parameters that want a gradient (requires_grad), under the names and in the order of named_parameters. The size
     is the root of the mean of the squares of the entries; 0.0 where no gradient arrives. The gradient is that of `loss`
-    alone, and `.grad` of every parameter is afterwards what it was before.
+    alone, and `.grad` of every parameter, frozen or not, is afterwards what it was before. The graph of `loss` may be
+    gone by then.
     """
     ### BEGIN SOLUTION gradients
     learning = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -449,9 +452,10 @@ def overfits(model, tokens, targets, optimizer_of, steps=50):
 
     optimizer_of  makes an optimizer of an iterable of parameters, as `lambda p: torch.optim.SGD(p, 0.1)` does; it has
                   zero_grad() and step()
-    The loss is the cross-entropy against `targets`, averaged over those that are not -1. losses[i] is the one after i
-    steps, so the first belongs to the model as it came and the last to the copy as it ends. The copy is in evaluation
-    mode all the time: no dropout. The model itself is not changed: weights, modes and `.grad` are those from before.
+    The loss is the cross-entropy against `targets`, averaged over those that are not -1, one at least. losses[i] is the
+    one after i steps of one optimizer, so the first belongs to the model as it came and the last to the copy as it ends.
+    The copy is in evaluation mode all the time: no dropout. The model itself is not changed: weights, modes and `.grad`
+    are those from before.
     """
     ### BEGIN SOLUTION
     pupil = copy.deepcopy(model).eval()
@@ -512,7 +516,7 @@ class LoRALinear(nn.Module):
     """A frozen nn.Linear with a patch of rank r beside it: (…, in) -> (…, out)."""
 
     def __init__(self, base, r, alpha):
-        """Keep `base` (an nn.Linear, with or without a bias) under this name, itself, no copy, with all of it frozen.
+        """Keep `base` (an nn.Linear of float32, with or without a bias) under this name, itself, no copy, all of it frozen.
 
         A  parameter (r, in), normal with mean 0 and standard deviation 1 / sqrt(in)
         B  parameter (out, r), zeros
@@ -526,7 +530,7 @@ class LoRALinear(nn.Module):
         ### END SOLUTION
 
     def forward(self, x):
-        """The base's answer plus alpha / r times the patch's, by the formula above."""
+        """The base's answer plus alpha / r times the patch's, by the formula above; x gets its gradient from both."""
         ### BEGIN SOLUTION
         return self.base(x) + self.strength * (x @ self.A.T) @ self.B.T
         ### END SOLUTION
@@ -534,7 +538,7 @@ class LoRALinear(nn.Module):
     def merged(self):
         """A new nn.Linear that gives the same answers by itself; base, A and B stay as they are.
 
-        It has a bias where the base has one. Whether it is frozen is up to you.
+        It has a bias where the base has one, and shares no memory with the base. Whether it is frozen is up to you.
         """
         ### BEGIN SOLUTION
         linear = copy.deepcopy(self.base)
