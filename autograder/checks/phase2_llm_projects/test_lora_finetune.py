@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from autograder.judge import observation, part, raises
 
-OUT, IN, R, ALPHA = 7, 11, 3, 5.0
+OUT, IN, R, ALPHA = 7, 11, 3, 8.0
 
 
 def draw(rng, *shape, size=1.0):
@@ -57,7 +57,7 @@ def started(learner, inside, out, r):
     layer = learner.LoRALinear(nn.Linear(inside, out), r, 5.0)
     with torch.no_grad():
         for p in (layer.A, layer.B):
-            p.fill_(7.0)
+            p.fill_(math.nan)
     layer.reset()
     x = torch.randn(4, inside)
     layer(x).pow(2).sum().backward()
@@ -78,11 +78,12 @@ def updates(learner, weights, r, alpha):
 
 @observation
 def says(learner, weights, r, alpha, x):
-    """The layer's answer, and the gradients of A and B."""
+    """The layer's answer, and the gradients of A, B and x."""
     layer = probe.load(learner.LoRALinear(nn.Linear(11, 7), r, alpha), weights).eval()
+    x = x.clone().requires_grad_()
     y = layer(x)
     (y * torch.arange(y.numel()).view(y.shape).cos()).sum().backward()
-    return {"y": y, "A": layer.A.grad, "B": layer.B.grad}
+    return {"y": y, "A": layer.A.grad, "B": layer.B.grad, "x": x.grad}
 
 
 @observation
@@ -142,7 +143,7 @@ def injected(learner, names, r, alpha, dropout):
     torch.manual_seed(9)
     model, x = Whole(), torch.randn(5, 6)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    first = model(x).detach()
+    linears, first = dict(model.named_modules()), model(x).detach()
     adapters = learner.inject(model, names, r, alpha, dropout)
     model.eval()
     start = (model(x) - first).abs().max().item()
@@ -162,6 +163,7 @@ def injected(learner, names, r, alpha, dropout):
         "adapters": list(adapters),
         "places": [name for name, module in model.named_modules() if isinstance(module, learner.LoRALinear)],
         "kind": [[a.r, float(a.alpha), a.dropout.p] for a in adapters.values()],
+        "bases": [name for name, a in adapters.items() if a.base is linears.get(name)],
         "learn": [name for name, p in model.named_parameters() if p.requires_grad],
         "start": start,
         "output": y,
@@ -195,10 +197,15 @@ def melted(learner, weights, r, alpha, x, acts):
     base = nn.Linear(11, 7)
     layer = probe.load(learner.LoRALinear(base, r, alpha), weights).eval()
     weight, seen = base.weight.requires_grad_(False), []
+    held = weight.detach()
     for act in acts:
-        getattr(layer, act)()
+        if act == "switch off":
+            layer.active = False
+        else:
+            getattr(layer, act)()
         seen.append([base.weight.clone(), layer(x), layer.merged])
-    return {"seen": seen, "same": [base.weight is weight, weight.requires_grad, layer.A.requires_grad]}
+    same = [base.weight is weight, weight.requires_grad, layer.A.requires_grad]
+    return {"seen": seen, "same": same, "held": held}
 
 
 @observation
@@ -212,24 +219,33 @@ def packed(learner, weights, alpha):
         for adapter in adapters.values():
             adapter.A.add_(1.0)
             adapter.B.mul_(2.0)
-    kept = {name: [value.requires_grad, list(value.shape)] for name, value in state.items()}
-    return {"kept": kept, "values": {name: value.detach() for name, value in state.items()}}
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    kept = {name: type(value).__name__ for name, value in state.items()}
+    kept |= {name: [value.requires_grad, list(value.shape)] for name, value in tensors.items()}
+    return {"kept": kept, "values": {name: value.detach() for name, value in tensors.items()}}
 
 
 @observation
 def unpacked(learner, weights, alpha, state, x, merged):
-    """Answers after loading, whether anything learns, and the base's weights; adapters were merged before, or not."""
+    """Adapters as they were, merged or not; what loading makes of them; and the state after some training."""
     adapters = {}
     for name, w in weights.items():
         adapter = learner.LoRALinear(nn.Linear(w["A"].shape[1], len(w["B"])), len(w["A"]), alpha)
         adapters[name] = probe.load(adapter, w).eval()
         if merged:
             adapter.merge()
+    before = [[a.merged, a.A.detach().clone(), a.B.detach().clone()] for a in adapters.values()]
     learner.unpack(adapters, state)
-    return [
+    loaded = [
         [a(x), a.base.weight.detach(), a.merged, float(a.alpha), a.A.requires_grad, a.B.requires_grad]
         for a in adapters.values()
     ]
+    plain = [isinstance(a.alpha, float) for a in adapters.values()]
+    with torch.no_grad():
+        for adapter in adapters.values():
+            adapter.A.add_(1.0)
+            adapter.B.mul_(2.0)
+    return {"before": before, "loaded": loaded, "plain": plain, "state": state}
 
 
 @observation
@@ -239,39 +255,48 @@ def refuses(learner, weights, state):
         name: probe.load(learner.LoRALinear(nn.Linear(w["A"].shape[1], len(w["B"])), len(w["A"]), 2.0), w)
         for name, w in weights.items()
     }
+    for adapter in adapters.values():
+        adapter.merge()
     try:
         learner.unpack(adapters, state)
     except Exception as error:
-        return [type(error).__name__, [[a.A.detach(), a.B.detach(), float(a.alpha)] for a in adapters.values()]]
+        found = [[a.A.detach(), a.B.detach(), float(a.alpha), a.merged] for a in adapters.values()]
+        return [type(error).__name__, found]
     return ["nothing was said", []]
 
 
 @observation
 def made_rows(learner, pairs, T, pad):
     idx, targets = learner.rows(pairs, T, pad)
-    return {"idx": idx, "targets": targets, "kinds": [str(idx.dtype), str(targets.dtype)]}
+    return {"idx": idx, "targets": targets, "kinds": [str(idx.dtype), str(targets.dtype)], "pairs": pairs}
 
 
 @observation
-def measured(learner, weights, r, alpha, batches, training):
+def measured(learner, weights, alpha, batches, training, off):
+    """Both losses of a model with two adapters, and its state afterwards; the adapters numbered in `off` are off before."""
+
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
-            self.layer = probe.load(learner.LoRALinear(nn.Linear(11, 7), r, alpha), weights)
+            layers = [probe.load(learner.LoRALinear(nn.Linear(11, 7), len(w["A"]), alpha), w) for w in weights]
+            self.layers = nn.ModuleList(layers)
             self.dropout, self.recording = nn.Dropout(0.5), []
 
         def forward(self, x, targets):
-            logits = self.layer(self.dropout(x))
+            x = self.dropout(x)
+            logits = self.layers[0](x) + self.layers[1](x)
             self.recording.append(logits.requires_grad)
             return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
 
     model = Model().train(training)
+    for number in off:
+        model.layers[number].active = False
     torch.manual_seed(4)
-    losses = learner.with_and_without(model, {"layer": model.layer}, batches)
+    losses = learner.with_and_without(model, {f"layers.{n}": layer for n, layer in enumerate(model.layers)}, batches)
     return {
         "losses": {name: float(value) for name, value in losses.items()},
         "mode": [model.training, model.dropout.training],
-        "on": model.layer.active,
+        "on": [[layer.active, layer.merged] for layer in model.layers],
         "gradients recorded": any(model.recording),
     }
 
@@ -279,7 +304,8 @@ def measured(learner, weights, r, alpha, batches, training):
 @observation
 def taken_apart(learner, delta, r, alpha):
     A, B = learner.factors(delta.clone(), r, alpha)
-    return {"shapes": [list(A.shape), list(B.shape)], "product": alpha / r * B @ A}
+    fit = B.shape[-1] == A.shape[0]
+    return {"shapes": [list(A.shape), list(B.shape)], "product": alpha / r * B @ A if fit else "they do not fit"}
 
 
 # ---- the size
@@ -323,7 +349,7 @@ def test_it_starts_silent_and_ready_to_learn(observe, expect, rng):
 
 @part("layer")
 def test_the_update_is_a_scaled_product(observe, expect, rng):
-    for r, alpha in ((R, ALPHA), (2, 7.0)):
+    for r, alpha in ((R, ALPHA), (2, 5.0)):
         w = weights_of(rng, r=r)
         message = f"r = {r}, alpha = {alpha}. Compare a single entry: is it off by a factor, and by which?"
         expect(observe(updates, w, r, alpha), change(w, alpha).float(), message)
@@ -335,7 +361,9 @@ def test_base_and_detour_add_up(observe, expect, rng, shape):
     w, x = weights_of(rng), draw(rng, *shape)
     y = answer(w, x)
     weights = {name: value.clone().double().requires_grad_(name in "AB") for name, value in w.items()}
-    out = F.linear(x.double(), weights["base.weight"] + ALPHA / R * weights["B"] @ weights["A"], weights["base.bias"])
+    weights["x"] = x.clone().double().requires_grad_()
+    weight = weights["base.weight"] + ALPHA / R * weights["B"] @ weights["A"]
+    out = F.linear(weights["x"], weight, weights["base.bias"])
     (out * torch.arange(out.numel()).view(out.shape).cos()).sum().backward()
     got = observe(says, w, R, ALPHA, x)
     message = (
@@ -346,6 +374,8 @@ def test_base_and_detour_add_up(observe, expect, rng, shape):
     expect(
         [got["A"], got["B"]], want, "The answer is right, its gradients are not: what stands between A, B and the loss?"
     )
+    message = "The gradient of x, from which all layers below would learn. By how many ways did x go forward?"
+    expect(got["x"], weights["x"].grad.float(), message)
 
 
 @part("layer")
@@ -383,8 +413,8 @@ def test_dropout_stands_at_the_entrance_of_the_detour(observe, expect):
     ("names", "chosen"),
     [
         (["q_proj"], ["halves.0.q_proj", "halves.1.q_proj", "halves.2.q_proj", "q_proj"]),
-        (["1.kq_proj", "proj"], ["halves.1.kq_proj", "mlp.proj"]),
-        (["mlp.proj", "halves.2.q_proj"], ["halves.2.q_proj", "mlp.proj"]),
+        (["1.kq_proj", "proj", "mlp"], ["halves.1.kq_proj", "mlp.proj"]),
+        (["mlp.proj", "2.kq_proj", "halves.2.q_proj"], ["halves.2.q_proj", "halves.2.kq_proj", "mlp.proj"]),
     ],
 )
 def test_the_chosen_are_replaced_and_only_adapters_learn(observe, expect, rng, names, chosen):
@@ -397,6 +427,7 @@ def test_the_chosen_are_replaced_and_only_adapters_learn(observe, expect, rng, n
     expect(
         got["kind"], [[r, alpha, 0.25]] * len(chosen), "Rank, alpha and dropout of each adapter, as they were given."
     )
+    expect(got["bases"], chosen, "Is the base of each adapter the very Linear that was there?")
     learns = [f"{name}.{matrix}" for name in chosen for matrix in "AB"]
     message = "After inject, which parameters require a gradient? Two for each adapter, and not one more."
     expect(sorted(got["learn"]), sorted(learns), message)
@@ -470,20 +501,24 @@ def test_no_linear_to_choose_is_said(observe, expect, names):
         ["unmerge"],
         ["merge", "unmerge", "unmerge"],
         ["merge", "unmerge", "merge"],
+        ["switch off", "merge", "unmerge"],
     ],
     ids=" ".join,
 )
 def test_adding_is_done_once(observe, expect, rng, acts):
     w, x = weights_of(rng), draw(rng, 5, IN)
-    base, changed, y = w["base.weight"], (w["base.weight"].double() + change(w)).float(), answer(w, x)
+    base, changed = w["base.weight"], (w["base.weight"].double() + change(w)).float()
     want, merged = [], False
     for act in acts:
         merged = act == "merge"
-        want.append([changed if merged else base, y, merged])
+        silent = "switch off" in acts and not merged
+        want.append([changed if merged else base, answer(w, x, 0.0 if silent else ALPHA), merged])
     got = observe(melted, w, R, ALPHA, x, acts)
-    message = f"{', '.join(acts)}: what is in the base's weight after each, and does the layer still say the same?"
+    message = f"{', '.join(acts)}: what is in the base's weight after each, and what does the layer say?"
     expect(got["seen"], want, message, rtol=1e-5, atol=1e-5)
     expect(got["same"], [True, False, True], "The base should still hold the very Parameter that it came with, frozen.")
+    message = "Somebody holds the weight's memory, as a view does. What does he see in the end?"
+    expect(got["held"], want[-1][0], message, rtol=1e-5, atol=1e-5)
 
 
 # ---- the file
@@ -503,11 +538,15 @@ def file_of(weights, alpha):
 @part("state")
 def test_the_file_holds_the_adapters_as_they_were(observe, expect, rng):
     weights = two(rng)
-    want = file_of(weights, 6.0)
-    got = observe(packed, weights, 6)
+    want = file_of(weights, 6.5)
+    got = observe(packed, weights, 6.5)
     kept = {name: [False, list(value.shape)] for name, value in want.items()}
-    expect(sorted(got["kept"].items()), sorted(kept.items()), "Names, shapes, and whether a gradient hangs on them.")
-    message = "After packing, training went on and changed A and B. Which of the two states is in the file?"
+    expect(
+        sorted(got["kept"].items()),
+        sorted(kept.items()),
+        "Names, tensors, shapes, and whether a gradient hangs on them.",
+    )
+    message = "After packing, training changed A and B; alpha is 6.5. Which A and B, and which alpha, are in the file?"
     expect(sorted(got["values"].items()), sorted(want.items()), message)
 
 
@@ -515,32 +554,41 @@ def test_the_file_holds_the_adapters_as_they_were(observe, expect, rng):
 @pytest.mark.parametrize("merged", [False, True])
 def test_a_loaded_adapter_is_the_packed_one(observe, expect, rng, merged):
     weights, others, x = two(rng), two(rng), draw(rng, 4, IN)
-    got = observe(unpacked, weights, 3.0, file_of(others, 8.0), x, merged)
+    state = file_of(others, 2.5)
+    got = observe(unpacked, weights, 3.0, state, x, merged)
+    message = "Before anything is loaded: does each adapter say whether it is merged, and has it its A and B still?"
+    expect(got["before"], [[merged, w["A"], w["B"]] for w in weights.values()], message)
     want = []
     for name, w in weights.items():
         now = {**w, "A": others[name]["A"], "B": others[name]["B"]}
-        want.append([answer(now, x, 8.0), w["base.weight"], False, 8.0, True, True])
+        want.append([answer(now, x, 2.5), w["base.weight"], False, 2.5, True, True])
     message = "Two matrices and a number for each adapter. "
     message += (
         "These were merged before: what is in the base now?" if merged else "With which alpha does it answer now?"
     )
-    expect(got, want, message, rtol=1e-5, atol=2e-5)
+    expect(got["loaded"], want, message, rtol=1e-5, atol=2e-5)
+    expect(got["plain"], [True, True], "alpha should be a plain float again. What kind of thing is it in the state?")
+    message = "Loaded, and trained on: A and B are others now. Which of the two is in the state?"
+    expect(sorted(got["state"].items()), sorted(state.items()), message)
 
 
 @part("state")
-@pytest.mark.parametrize("how", ["one missing", "one too many", "alpha missing"])
+@pytest.mark.parametrize("how", ["one missing", "one too many", "alpha missing", "one by another name"])
 def test_a_file_of_another_model_is_refused(observe, expect, rng, how):
     weights, state = two(rng), file_of(two(rng), 8.0)
     if how == "one too many":
         state["h.2.c_attn.A"] = state["h.0.c_attn.A"]
+    elif how == "one by another name":
+        state["h.1.mlp.c_proj.B"] = state.pop("h.1.mlp.c_fc.B")
     else:
         del state["h.1.mlp.c_fc.alpha" if "alpha" in how else "h.1.mlp.c_fc.B"]
-    want = ["KeyError", [[w["A"], w["B"], 2.0] for w in weights.values()]]
+    want = ["KeyError", [[w["A"], w["B"], 2.0, True] for w in weights.values()]]
     got = observe(refuses, weights, state)
     expect(
         got,
         want,
-        f"In this file there is {how}. Half a loaded model is worse than none: what was said, what was changed?",
+        f"In this file there is {how}. Half a loaded model is worse than none: what was said, and are A, B, alpha and "
+        "merged as they were?",
     )
 
 
@@ -563,6 +611,7 @@ def test_only_answers_are_targets(observe, expect, rng):
     for pad in (0, 91):
         sizes = ((4, 3), (1, 6), (5, 1), (2, 9), (6, 5))  # the last two fill their row
         pairs = [tuple(rng.integers(1, 90, size).tolist() for size in both) for both in sizes]
+        pairs[0][1][-1] = pairs[3][1][4] = pad  # in the lesson a newline pads, and ends every answer
         idx, targets = slow_rows(pairs, 10, pad)
         got = observe(made_rows, pairs, 10, pad)
         expect(got["idx"], idx, f"Padding is {pad}. What does the model see in each row, and where does it end?")
@@ -571,6 +620,7 @@ def test_only_answers_are_targets(observe, expect, rng):
         )
         expect(got["targets"], targets, message)
         expect(got["kinds"], ["torch.int64"] * 2, "Tokens are whole numbers of torch's usual kind.")
+        expect(got["pairs"], pairs, "The pairs themselves belong to the caller. Are they what they were?")
 
 
 @part("rows")
@@ -591,9 +641,9 @@ def test_a_pair_that_does_not_fit_is_said(observe, expect, rng):
 
 
 @part("measure")
-@pytest.mark.parametrize("training", [True, False])
-def test_both_losses_from_one_model(observe, expect, rng, training):
-    w = weights_of(rng)
+@pytest.mark.parametrize(("training", "off"), [(True, []), (False, [1])])
+def test_both_losses_from_one_model(observe, expect, rng, training, off):
+    weights = list(two(rng).values())
     batches = []
     for rows, T, none in ((2, 3, 1), (5, 8, 14), (4, 6, 0)):
         targets = torch.from_numpy(rng.integers(0, OUT, rows * T))
@@ -603,16 +653,17 @@ def test_both_losses_from_one_model(observe, expect, rng, training):
     for name, alpha in (("without", 0.0), ("with", ALPHA)):
         losses = []
         for x, targets in batches:
-            logs = answer(w, x, alpha).double().log_softmax(-1)
+            logs = sum(answer(w, x, alpha).double() for w in weights).log_softmax(-1)
             losses += [-logs[b, t, targets[b, t]] for b, t in np.argwhere(targets.numpy() != -1)]
         want[name] = float(sum(losses) / len(losses))
-    got = observe(measured, w, R, ALPHA, batches, training)
-    message = "Three batches with 5, 26 and 24 targets, a model with dropout. What is averaged over, and in which mode?"
+    got = observe(measured, weights, ALPHA, batches, training, off)
+    message = "Three batches with 5, 26 and 24 targets, a model with dropout and two adapters, "
+    message += "one of them off before. " if off else "both on before. "
+    message += "What is averaged over, in which mode, and which adapters speak in each of the two?"
     expect(sorted(got["losses"].items()), sorted(want.items()), message, rtol=1e-4)
     expect(got["mode"], [training] * 2, "In which mode was the model before, and in which is it now?")
-    expect(
-        [got["on"], got["gradients recorded"]], [True, False], "Are the adapters on again, and was a graph recorded?"
-    )
+    message = "Are the adapters on again, all of them, and none of them merged? And was a graph recorded?"
+    expect([got["on"], got["gradients recorded"]], [[[True, False]] * 2, False], message)
 
 
 # ---- rank

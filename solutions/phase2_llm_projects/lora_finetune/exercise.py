@@ -178,7 +178,8 @@ def forward(self, x):
     """(…, in) -> (…, out): the base, plus alpha / r times B A drop(x).
 
     The base gets x itself; self.dropout is applied to what goes into A, and nowhere else. Where the detour is switched
-    off (not active), or merged into the base's weight already, the base alone answers.
+    off (not active), or merged into the base's weight already, the base alone answers. Gradients reach x by both ways:
+    layers further down learn from them.
     """
     ### BEGIN SOLUTION layer
     if self.merged or not self.active:
@@ -225,7 +226,7 @@ def inject(model, names, r, alpha, dropout=0.0):
     names   the chosen are the Linears whose dotted name is one of these, or ends in a dot and one of these. What has
             such a name and is no nn.Linear stays as it is.
     The order is that of model.named_modules(). Afterwards only the adapters' A and B require gradients. Raises
-    ValueError if there is no Linear to choose.
+    ValueError if there is no Linear to choose; a name that chooses none, beside others that do, is no error.
     """
     ### BEGIN SOLUTION
     for parameter in model.parameters():
@@ -268,7 +269,10 @@ print(model.transformer.h[0].attn)
 @method(LoRALinear)
 @torch.no_grad()
 def merge(self):
-    """Add update() to base.weight, in place, and note it in self.merged. Nothing happens if it is merged already."""
+    """Add update() to base.weight, in place, and note it in self.merged. Nothing happens if it is merged already.
+
+    In place: in the memory that the weight has. Whether the detour is active makes no difference.
+    """
     ### BEGIN SOLUTION
     if not self.merged:
         self.base.weight += self.update()
@@ -324,7 +328,8 @@ def unpack(adapters, state):
     """Load what pack has made into adapters of the same names and shapes; alpha as a float.
 
     An adapter that is merged is unmerged first, and stays so. Raises KeyError, before anything is changed, if the names in
-    the state are not exactly those that pack(adapters) would give: one missing, or one too many.
+    the state are not exactly those that pack(adapters) would give: one missing, or one too many. The state stays as it
+    is, and training that goes on afterwards does not change it.
     """
     ### BEGIN SOLUTION state
     if set(state) != set(pack(adapters)):
@@ -357,7 +362,8 @@ def rows(pairs, T, pad):
 
     prompt, answer  lists of tokens, none of them empty
     idx             prompt, then answer without its last token, then `pad` up to T
-    targets         at each place the token that comes next in its pair if it is one of the answer's, else -1
+    targets         at each place the token that comes next in its pair if it is one of the answer's, else -1; a token
+                    of the answer may have the number `pad`, and is a target like the others
     Raises ValueError if a pair does not fit: prompt and answer, without the last token, are more than T.
     """
     ### BEGIN SOLUTION
@@ -388,11 +394,11 @@ check("rows")
 def with_and_without(model, adapters, batches):
     """Loss with the adapters and without: {"with": float, "without": float}.
 
-    adapters   {full name: LoRALinear}, none of them merged
+    adapters   {full name: LoRALinear}, none of them merged; some may be switched off
     batches    a list of (idx, targets); model(idx, targets)[1] is the mean loss of one batch over its targets, those
                that are not -1. Asked for is the mean over all targets of all batches, and batches may differ in size.
     It is measured in eval mode and without gradients. Afterwards the model is in the mode that it was in, and the
-    adapters are switched on, all of them.
+    adapters are switched on, all of them, also those that were off; none is merged.
     """
     ### BEGIN SOLUTION measure
     training, losses = model.training, {}
@@ -563,7 +569,8 @@ print("base weights untouched:", torch.equal(now, before))
 def factors(delta, r, alpha):
     """A and B of an adapter for a given update: (out, in) -> (r, in) and (out, r), in that order.
 
-    alpha / r times B A comes as near to delta as anything of rank r can, in the sum of squares.
+    alpha / r times B A comes as near to delta as anything of rank r can, in the sum of squares. r is at most the smaller
+    side of delta.
     """
     ### BEGIN SOLUTION
     U, S, Vt = torch.linalg.svd(delta, full_matrices=False)
