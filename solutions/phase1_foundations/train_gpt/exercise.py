@@ -279,6 +279,7 @@ plt.show()
 def accumulate(model, micro_batches):
     """Add the gradient of the mean loss over all targets together to .grad, one micro-batch at a time; return that loss.
 
+    What lies in .grad before stays, and is neither cleared nor scaled.
     micro_batches  a list of pairs (x, y). They may differ in size, and targets of -1 are none: they count nowhere.
     `model(x, y)` returns logits and the mean loss over this micro-batch's targets, of which there is at least one.
     No micro-batch's graph may be alive when the next one's is built. The loss comes back without a graph, as a tensor of
@@ -351,7 +352,7 @@ check("step")
 def estimate_loss(model, batches):
     """Mean loss over a list of batches (x, y) with equally many targets each, in eval mode and without graphs: a float.
 
-    Afterwards the model is in the mode that it was in before, be it training or eval.
+    Afterwards the model is in the mode that it was in before, be it training or eval, and torch records graphs as before.
     """
     ### BEGIN SOLUTION evaluate
     was_training = model.training
@@ -399,7 +400,7 @@ def rungs(targets, vocab_size):
 
 # %% nbgrader={"grade_id": "blinded", "solution": true}
 def blinded(batch):
-    """The same targets, and inputs that say nothing: a pair (x, y) -> a new pair, x all 0, y as it was."""
+    """The same targets, and inputs that say nothing: a pair (x, y) -> a new pair, x all 0 and still int64, y as it was."""
     ### BEGIN SOLUTION recipe
     x, y = batch
     return torch.zeros_like(x), y
@@ -410,7 +411,7 @@ def blinded(batch):
 def overfit(model, optimizer, batch, rate, steps, clip=1.0):
     """Train on one batch again and again, by train_step: the loss of each step, a list of floats."""
     ### BEGIN SOLUTION recipe
-    return [train_step(model, optimizer, [batch], rate, clip)[0].item() for _ in range(steps)]
+    return [float(train_step(model, optimizer, [batch], rate, clip)[0]) for _ in range(steps)]
     ### END SOLUTION
 
 
@@ -619,7 +620,10 @@ def snapshot(model, optimizer, step, generators):
 
 # %% nbgrader={"grade_id": "restore", "solution": true}
 def restore(saved, model, optimizer, generators):
-    """Put a snapshot back into a model, an optimizer and generators of the same kinds; return the number of steps done."""
+    """Put a snapshot back into a model, an optimizer and generators of the same kinds; return the number of steps done.
+
+    The objects that are given are set, generators too: no new one takes the place of any.
+    """
     ### BEGIN SOLUTION resume
     model.load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])
