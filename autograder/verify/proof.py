@@ -146,7 +146,7 @@ def conclude_bug(
     if part.outcome not in NOT_PASSED:
         proof.findings.append(f"{entry.id} must fail part {bug.part}, which says {part.outcome}; sharpen the checks")
         return
-    original = entry is bug
+    original = entry.id == bug.id
     proof.rejected += original
     wanted = {"crash": "crashed", "hang": "timed_out"}.get(bug.effect, "failed")
     if original and part.outcome != wanted:
