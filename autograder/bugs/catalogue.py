@@ -45,6 +45,16 @@ class Bug:
         numbered = enumerate(self.also, 1)
         return tuple(replace(self, id=f"{self.id}/{n}", find=s.find, replace=s.replace, also=()) for n, s in numbered)
 
+    @property
+    def root(self) -> str:
+        """The id of the bug itself, for a slip too."""
+        return self.id.partition("/")[0]
+
+    @property
+    def is_slip(self) -> bool:
+        """Whether this is a slip, and not the bug itself."""
+        return self.id != self.root
+
 
 @dataclass(frozen=True)
 class Rewrite:

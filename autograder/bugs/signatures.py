@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autograder.bugs.catalogue import catalogue, mutated
+from autograder.bugs.catalogue import Bug, catalogue, mutated
 from autograder.caching import store
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge.examine import Request
@@ -121,12 +121,17 @@ def slim(record: Record) -> Record:
     return replace(record, report=report, comparisons=comparisons)
 
 
+def shows_in(exercise: Exercise, bug: Bug) -> tuple[str, ...]:
+    """The parts whose checks tell what a bug does: its own and all built on it; for a slip, its own alone."""
+    return (bug.part,) if bug.is_slip else exercise.built_on(bug.part)
+
+
 def run_catalogue(judge: Judge, exercise: Exercise, tick: Tick = lambda done, total: None) -> Signatures:
     """Run the reference and every bug of an exercise, and keep what was seen; `tick(done, total)` follows it."""
     bugs = [each for bug in catalogue(exercise).bugs for each in (bug, *bug.slips)]
     requests = [Request(exercise, SOLUTIONS)]
     requests += [
-        Request(exercise, f"bug {bug.id}", mutated(exercise, bug), exercise.built_on(bug.part)) for bug in bugs
+        Request(exercise, f"bug {bug.id}", mutated(exercise, bug), shows_in(exercise, bug)) for bug in bugs
     ]
     runs = {}
     for index, graded in judge.grade(requests, keep=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 from autograder.bugs.catalogue import Bug, Catalogue, Rewrite, catalogue, mutated
 from autograder.bugs.diagnosis import NOT_PASSED, matches
-from autograder.bugs.signatures import Signatures, keep
+from autograder.bugs.signatures import Signatures, keep, shows_in
 from autograder.curriculum import CurriculumError, Exercise
 from autograder.judge.examine import Graded, Request
 from autograder.judge.report import PartReport, Report
@@ -101,15 +101,15 @@ def listed(exercise: Exercise, proof: Proof) -> Iterator[Trial]:
 
 
 def home(exercise: Exercise, listing: Catalogue, entry: Bug | Rewrite) -> tuple[str, ...] | None:
-    """The parts in which a bug can show, whatever its words; None for a variant, which must pass everywhere."""
-    if isinstance(entry, Bug):
-        return exercise.built_on(entry.part)
-    return exercise.built_on(listing.bug(entry.bug).part) if entry.bug else None
+    """The parts to run: a bug's and those built on it, only its own for other forms of it; None, all, for a variant."""
+    if isinstance(entry, Rewrite):
+        return (listing.bug(entry.bug).part,) if entry.bug else None
+    return shows_in(exercise, entry)
 
 
 def bug_of(listing: Catalogue, entry: Bug | Rewrite) -> Bug:
     """The bug that an entry is, or is another form of."""
-    return listing.bug(entry.bug if isinstance(entry, Rewrite) else entry.id.partition("/")[0])
+    return listing.bug(entry.bug if isinstance(entry, Rewrite) else entry.root)
 
 
 def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof: Proof, judge: Judge) -> None:
