@@ -61,11 +61,18 @@ def list_needs(exercise: Exercise, part: str) -> Iterator[str]:
 
 
 def matches(exercise: Exercise, found: Signatures, part: str, records: Sequence[Record]) -> list[str]:
-    """Ids of the bugs that explain a part's records, the part's own first, twins together."""
+    """Ids of the bugs that explain a part's records, the part's own first, twins together.
+
+    `records` may hold those of other parts too: where a needed part passed, none of its bugs is at work.
+    """
     listing = catalogue(exercise)
     seen = by_check(records, part)
+    failed = {record.part for record in records if record.outcome != "passed"}
+    sound = {record.part for record in records} - failed
     result: list[str] = []
     for origin in candidates(exercise, part):
+        if origin in sound:
+            continue
         for bug in listing.bugs:
             if bug.part == origin and any(explains(by_check(each, part), seen) for each in found.of(bug.id)):
                 result.append(bug.id)
@@ -155,9 +162,8 @@ class Diagnostician:
         if not self.prepare(request.exercise):
             self.learn(request.exercise)
         diagnose = diagnose_with(self.found)
-        records = {part.part: [r for r in graded.records if r.part == part.part] for part in graded.report.parts}
         parts = tuple(
-            name_bugs(part, diagnose(request.exercise, part.part, records[part.part])) if unnamed(part) else part
+            name_bugs(part, diagnose(request.exercise, part.part, graded.records)) if unnamed(part) else part
             for part in graded.report.parts
         )
         return replace(graded, report=replace(graded.report, parts=parts))

@@ -78,7 +78,7 @@ def examine(
                 named: tuple[Named, ...] = ()
                 if diagnose is not None and worst(r.outcome for r in seen) in ("failed", "crashed", "timed_out"):
                     public = seen if request.seed == SEED else run_part(part, submission, items, grading, SEED, True)
-                    named = tuple(diagnose(exercise, part.name, public))
+                    named = tuple(diagnose(exercise, part.name, [*records[: -len(seen)], *public]))
                 parts.append(report_part(part, submission, seen, named))
     finally:
         grading.retire()
