@@ -61,22 +61,23 @@ def list_needs(exercise: Exercise, part: str) -> Iterator[str]:
 
 
 def matches(exercise: Exercise, found: Signatures, part: str, records: Sequence[Record]) -> list[str]:
-    """Ids of the bugs that explain a part's records, the part's own first, twins together.
+    """Ids of the bugs that explain a part's records, twins together.
 
-    `records` may hold those of other parts too: where a needed part passed, none of its bugs is at work.
+    `records` may hold those of other parts too. Where a needed part passed, none of its bugs is at work; where it
+    failed, one that explains both failures comes before the part's own.
     """
     listing = catalogue(exercise)
-    seen = by_check(records, part)
-    failed = {record.part for record in records if record.outcome != "passed"}
-    sound = {record.part for record in records} - failed
-    result: list[str] = []
-    for origin in candidates(exercise, part):
-        if origin in sound:
-            continue
-        for bug in listing.bugs:
-            if bug.part == origin and any(explains(by_check(each, part), seen) for each in found.of(bug.id)):
-                result.append(bug.id)
-    return result
+    seen = {record.part: by_check(records, record.part) for record in records}
+    failed = {name for name, checks in seen.items() if any(record.outcome != "passed" for record in checks.values())}
+
+    def explained(bug: str, origin: str) -> bool:
+        """Whether the bug behaves as the learner's code does, in this part and in its own."""
+        wanted = {part, origin} & set(seen)
+        return any(all(explains(by_check(each, name), seen[name]) for name in wanted) for each in found.of(bug))
+
+    origins = [name for name in candidates(exercise, part) if name in failed or name not in seen]
+    origins.sort(key=lambda name: (name not in failed, name == part))
+    return [bug.id for name in origins for bug in listing.bugs if bug.part == name and explained(bug.id, name)]
 
 
 def words(listing: Catalogue, bugs: Sequence[str]) -> Iterator[Named]:

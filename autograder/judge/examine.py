@@ -69,6 +69,7 @@ def examine(
         zygote, submission.statements, submission.carried, submission.definitions.scratch, submission.owners
     )
     records: list[Record] = []
+    public: list[Record] = []  # what the parts so far have shown on the inputs that everybody knows, where they failed
     parts = []
     try:
         for part in exercise.parts:
@@ -77,8 +78,10 @@ def examine(
                 records += seen
                 named: tuple[Named, ...] = ()
                 if diagnose is not None and worst(r.outcome for r in seen) in ("failed", "crashed", "timed_out"):
-                    public = seen if request.seed == SEED else run_part(part, submission, items, grading, SEED, True)
-                    named = tuple(diagnose(exercise, part.name, [*records[: -len(seen)], *public]))
+                    public += seen if request.seed == SEED else run_part(part, submission, items, grading, SEED, True)
+                    named = tuple(diagnose(exercise, part.name, public))
+                else:
+                    public += seen
                 parts.append(report_part(part, submission, seen, named))
     finally:
         grading.retire()

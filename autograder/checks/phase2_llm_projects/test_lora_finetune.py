@@ -30,10 +30,9 @@ def weights_of(rng, out=OUT, inside=IN, r=R):
 
 
 def change(w, alpha=ALPHA):
-    """The update by its definition, one number after the other."""
-    A, B = w["A"].double(), w["B"].double()
-    entries = [[sum(B[o, k] * A[k, i] for k in range(len(A))) for i in range(A.shape[1])] for o in range(len(B))]
-    return torch.tensor(entries, dtype=torch.float64) * alpha / len(A)
+    """The update as a sum of outer products, one for each row of A."""
+    A, B = w["A"].double().numpy(), w["B"].double().numpy()
+    return torch.from_numpy(sum(np.outer(B[:, k], A[k]) for k in range(len(A)))) * alpha / len(A)
 
 
 def answer(w, x, alpha=ALPHA):
