@@ -105,7 +105,11 @@ def unrolled(learner, kind, weights, xs, state, sizes):
     one = probe.load(one, weights)
     xs, *state = (leaf.clone().requires_grad_() for leaf in (xs, *state))
     across = xs.transpose(0, 1).contiguous().transpose(0, 1)
-    cell = one if kind == "LSTM" else lambda x, state: (one(x, state[0]),)
+
+    def cell(x, state):
+        return one(x, state) if kind == "LSTM" else (one(x, state[0]),)
+
+    cell.H = state[0].shape[1]
     hs, last = learner.unroll(cell, across, tuple(state))
     last = list(last)
     pairs = [pair for pair in zip([hs, *last], sizes, strict=True) if pair[0].shape == pair[1].shape]
@@ -122,6 +126,7 @@ def counted(learner, xs, state):
         seen.append(x.clone())
         return 0.5 * state[0] + x * state[1], state[1] + 1.0
 
+    cell.H = state[0].shape[1]
     hs, last = learner.unroll(cell, xs, tuple(state))
     return {"h": hs, "last": list(last), "inputs": seen}
 
@@ -145,7 +150,8 @@ def heard(learner, kind, weights, xs, state, sizes):
     class Cell(nn.Module):
         def __init__(self):
             super().__init__()
-            self.one = getattr(nn, kind + "Cell")(xs.shape[2], state[0].shape[1]).double()
+            self.H = state[0].shape[1]
+            self.one = getattr(nn, kind + "Cell")(xs.shape[2], self.H).double()
 
         def forward(self, x, state):
             return self.one(x, state) if kind == "LSTM" else (self.one(x, state[0]),)
@@ -162,6 +168,7 @@ def traces_left(learner, weights, xs, state):
             return (super().forward(x, state[0]),)
 
     one = probe.load(Cell(xs.shape[2], state[0].shape[1]).double(), weights)
+    one.H = one.hidden_size
     one.bias_ih.grad = torch.full_like(one.bias_ih, 7.0)
     tracked = xs.clone().requires_grad_()
     norms = learner.gradient_norms(one, xs, tuple(state), lambda hs: hs.pow(3).sum())
@@ -218,6 +225,7 @@ def learning_to_recall(learner, weights, head, tokens):
 def chunks(learner, weights, xs, ys, state, k, rate):
     one = nn.LSTMCell(xs.shape[2], state[0].shape[1]).double()
     one = probe.load(one, weights)
+    one.H = one.hidden_size
     slopes, sizes = [], []
 
     def loss(hs, ys):
