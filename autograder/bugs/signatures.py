@@ -130,9 +130,7 @@ def run_catalogue(judge: Judge, exercise: Exercise, tick: Tick = lambda done, to
     """Run the reference and every bug of an exercise, and keep what was seen; `tick(done, total)` follows it."""
     bugs = [each for bug in catalogue(exercise).bugs for each in (bug, *bug.slips)]
     requests = [Request(exercise, SOLUTIONS)]
-    requests += [
-        Request(exercise, f"bug {bug.id}", mutated(exercise, bug), shows_in(exercise, bug)) for bug in bugs
-    ]
+    requests += [Request(exercise, f"bug {bug.id}", mutated(exercise, bug), shows_in(exercise, bug)) for bug in bugs]
     runs = {}
     for index, graded in judge.grade(requests, keep=True):
         runs[index] = graded

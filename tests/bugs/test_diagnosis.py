@@ -39,7 +39,12 @@ class Tally:
         ("+=", "(self.count + 1) / self.total", {"add": (), "mean": ("count-for-total",)}),
         ("+=", "self.last / self.count", {"add": (), "mean": ()}),
     ],
-    ids=["right", "a bug shows in what needs it", "a slip has its bug's name", "a bug of a part that passed names nothing"],
+    ids=[
+        "right",
+        "a bug shows in what needs it",
+        "a slip has its bug's name",
+        "a bug of a part that passed names nothing",
+    ],
 )
 def test_who_is_named(tmp_path: Path, assign: str, mean: str, names: dict[str, tuple[str, ...]]) -> None:
     course = curriculum.load(COURSE)
