@@ -45,15 +45,10 @@ class Bug:
         numbered = enumerate(self.also, 1)
         return tuple(replace(self, id=f"{self.id}/{n}", find=s.find, replace=s.replace, also=()) for n, s in numbered)
 
-    @property
-    def root(self) -> str:
-        """The id of the bug itself, for a slip too."""
-        return self.id.partition("/")[0]
 
-    @property
-    def is_slip(self) -> bool:
-        """Whether this is a slip, and not the bug itself."""
-        return self.id != self.root
+def root(name: str) -> str:
+    """The id of the bug itself, from its own or that of one of its slips."""
+    return name.partition("/")[0]
 
 
 @dataclass(frozen=True)
@@ -75,6 +70,11 @@ class Catalogue:
     bugs: tuple[Bug, ...]
     other_words: tuple[Rewrite, ...]
     variants: tuple[Rewrite, ...]
+
+    @property
+    def slips(self) -> tuple[Bug, ...]:
+        """The slips of all bugs."""
+        return tuple(slip for bug in self.bugs for slip in bug.slips)
 
     def bug(self, name: str) -> Bug:
         """The bug of that id; KeyError where there is none."""

@@ -67,13 +67,13 @@ def matches(exercise: Exercise, found: Signatures, part: str, records: Sequence[
     failed, one that explains both failures comes before the part's own.
     """
     listing = catalogue(exercise)
-    seen = {record.part: by_check(records, record.part) for record in records}
+    seen = {name: by_check(records, name) for name in {record.part for record in records}}
     failed = {name for name, checks in seen.items() if any(record.outcome != "passed" for record in checks.values())}
 
     def explained(bug: str, origin: str) -> bool:
         """Whether the bug behaves as the learner's code does, in this part and in its own."""
-        wanted = {part, origin} & set(seen)
-        return any(all(explains(by_check(each, name), seen[name]) for name in wanted) for each in found.of(bug))
+        wanted = {part, origin} if origin in seen else {part}
+        return any(all(explains(by_check(each, name), seen.get(name, {})) for name in wanted) for each in found.of(bug))
 
     origins = [name for name in candidates(exercise, part) if name in failed or name not in seen]
     origins.sort(key=lambda name: (name not in failed, name == part))

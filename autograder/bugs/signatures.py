@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autograder.bugs.catalogue import Bug, catalogue, mutated
+from autograder.bugs.catalogue import Bug, catalogue, mutated, root
 from autograder.caching import store
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge.examine import Request
@@ -35,7 +35,7 @@ class Signatures:
 
     def of(self, bug: str) -> Iterator[Signature]:
         """What the bug of that id was seen to do, and then each of its slips."""
-        return (signature for name, signature in self.bugs.items() if name.partition("/")[0] == bug)
+        return (signature for name, signature in self.bugs.items() if root(name) == bug)
 
 
 def digest(exercise: Exercise, course: Curriculum) -> str:
@@ -123,12 +123,13 @@ def slim(record: Record) -> Record:
 
 def shows_in(exercise: Exercise, bug: Bug) -> tuple[str, ...]:
     """The parts whose checks tell what a bug does: its own and all built on it; for a slip, its own alone."""
-    return (bug.part,) if bug.is_slip else exercise.built_on(bug.part)
+    return exercise.built_on(bug.part) if bug.id == root(bug.id) else (bug.part,)
 
 
 def run_catalogue(judge: Judge, exercise: Exercise, tick: Tick = lambda done, total: None) -> Signatures:
     """Run the reference and every bug of an exercise, and keep what was seen; `tick(done, total)` follows it."""
-    bugs = [each for bug in catalogue(exercise).bugs for each in (bug, *bug.slips)]
+    listing = catalogue(exercise)
+    bugs = (*listing.bugs, *listing.slips)
     requests = [Request(exercise, SOLUTIONS)]
     requests += [Request(exercise, f"bug {bug.id}", mutated(exercise, bug), shows_in(exercise, bug)) for bug in bugs]
     runs = {}

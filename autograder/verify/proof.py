@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.bugs.catalogue import Bug, Catalogue, Rewrite, catalogue, mutated
+from autograder.bugs.catalogue import Bug, Catalogue, Rewrite, catalogue, mutated, root
 from autograder.bugs.diagnosis import NOT_PASSED, matches
 from autograder.bugs.signatures import Signatures, keep, shows_in
 from autograder.curriculum import CurriculumError, Exercise
@@ -87,7 +87,7 @@ def listed(exercise: Exercise, proof: Proof) -> Iterator[Trial]:
         return
     kinds: Iterable[tuple[str, Sequence[Bug | Rewrite]]] = (
         ("bug", listing.bugs),
-        ("slip", [slip for bug in listing.bugs for slip in bug.slips]),
+        ("slip", listing.slips),
         ("other_words", listing.other_words),
         ("variant", listing.variants),
     )
@@ -109,7 +109,7 @@ def home(exercise: Exercise, listing: Catalogue, entry: Bug | Rewrite) -> tuple[
 
 def bug_of(listing: Catalogue, entry: Bug | Rewrite) -> Bug:
     """The bug that an entry is, or is another form of."""
-    return listing.bug(entry.bug if isinstance(entry, Rewrite) else entry.root)
+    return listing.bug(entry.bug if isinstance(entry, Rewrite) else root(entry.id))
 
 
 def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof: Proof, judge: Judge) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from autograder import curriculum
-from autograder.bugs.catalogue import Bug, Rewrite, catalogue, mutated
+from autograder.bugs.catalogue import catalogue, mutated
 from autograder.bugs.diagnosis import Diagnostician
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge.examine import Request
@@ -125,9 +125,9 @@ def every_version(exercise: Exercise) -> list[Request]:
     """The reference, every bug and slip, every bug in other words and every variant."""
     listing = catalogue(exercise)
     requests = [Request(exercise, "reference", read(exercise.source))]
-    entries: list[Bug | Rewrite] = [*listing.bugs, *listing.other_words, *listing.variants]
-    entries += [slip for bug in listing.bugs for slip in bug.slips]
-    return requests + [Request(exercise, entry.id, mutated(exercise, entry)) for entry in entries]
+    for entry in (*listing.bugs, *listing.slips, *listing.other_words, *listing.variants):
+        requests.append(Request(exercise, entry.id, mutated(exercise, entry)))
+    return requests
 
 
 def test_every_check_and_every_diagnosis_is_the_same_there(pair: Pair) -> None:
