@@ -8,7 +8,18 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from autograder.bugs.catalogue import Catalogue, catalogue
-from autograder.bugs.signatures import Signatures, Tick, by_check, kept, signatures
+from autograder.bugs.signatures import (
+    Checks,
+    Signature,
+    Signatures,
+    Tick,
+    Wanted,
+    by_part,
+    everything,
+    kept,
+    shows_in,
+    signatures,
+)
 from autograder.curriculum import Exercise
 from autograder.judge.compare import agree
 from autograder.judge.examine import Diagnose, Graded, Named, Request, name_bugs
@@ -20,7 +31,7 @@ from autograder.judge.session import Judge
 NOT_PASSED = ("failed", "crashed", "timed_out")
 
 
-def explains(bug: Mapping[str, Record], seen: Mapping[str, Record]) -> bool:
+def explains(bug: Checks, seen: Checks) -> bool:
     """Whether a bug behaves on every check of a part as the learner's code does.
 
     Where nothing but the deadline has spoken there is nothing to tell one endless loop from another, so no name.
@@ -60,24 +71,48 @@ def list_needs(exercise: Exercise, part: str) -> Iterator[str]:
         level = [needed for name in level for needed in exercise.part(name).needs]
 
 
-def matches(exercise: Exercise, found: Signatures, part: str, records: Sequence[Record]) -> list[str]:
-    """Ids of the bugs that explain a part's records, twins together.
+def origins(exercise: Exercise, part: str, seen: Signature) -> list[str]:
+    """The parts whose bugs may be at work where a part failed, the likeliest first.
 
-    `records` may hold those of other parts too. Where a needed part passed, none of its bugs is at work; where it
-    failed, one that explains both failures comes before the part's own.
+    Where a needed part passed, none of its bugs is; one that failed comes first, for its bugs explain both failures.
     """
-    listing = catalogue(exercise)
-    seen = {name: by_check(records, name) for name in {record.part for record in records}}
     failed = {name for name, checks in seen.items() if any(record.outcome != "passed" for record in checks.values())}
+    found = [name for name in candidates(exercise, part) if name in failed or name not in seen]
+    return sorted(found, key=lambda name: (name not in failed, name == part))
+
+
+def compared(part: str, origin: str, seen: Signature) -> set[str]:
+    """The parts in which a bug of `origin` must behave as the learner's code does to explain the failure of `part`."""
+    return {part, origin} if origin in seen else {part}
+
+
+def matches(exercise: Exercise, found: Signatures, part: str, records: Sequence[Record]) -> list[str]:
+    """Ids of the bugs that explain a part's records, twins together; `records` may hold those of other parts too."""
+    seen = by_part(records)
 
     def explained(bug: str, origin: str) -> bool:
-        """Whether the bug behaves as the learner's code does, in this part and in its own."""
-        wanted = {part, origin} if origin in seen else {part}
-        return any(all(explains(by_check(each, name), seen.get(name, {})) for name in wanted) for each in found.of(bug))
+        parts = compared(part, origin, seen)
+        return any(all(explains(each.get(name, {}), seen.get(name, {})) for name in parts) for each in found.of(bug))
 
-    origins = [name for name in candidates(exercise, part) if name in failed or name not in seen]
-    origins.sort(key=lambda name: (name not in failed, name == part))
-    return [bug.id for name in origins for bug in listing.bugs if bug.part == name and explained(bug.id, name)]
+    bugs = catalogue(exercise).bugs
+    return [
+        bug.id
+        for origin in origins(exercise, part, seen)
+        for bug in bugs
+        if bug.part == origin and explained(bug.id, origin)
+    ]
+
+
+def telling(exercise: Exercise, parts: Sequence[str], records: Sequence[Record]) -> Wanted:
+    """What must be known of which bugs to name the failure of some parts."""
+    listing, seen = catalogue(exercise), by_part(records)
+    wanted: dict[str, set[str]] = {}
+    for part in parts:
+        for origin in origins(exercise, part, seen):
+            for bug in (*listing.bugs, *listing.slips):
+                if bug.part == origin and part in shows_in(exercise, bug):
+                    wanted.setdefault(bug.id, set()).update(compared(part, origin, seen))
+    return wanted
 
 
 def words(listing: Catalogue, bugs: Sequence[str]) -> Iterator[Named]:
@@ -108,63 +143,75 @@ def silent(what: str) -> AbstractContextManager[Tick]:
 
 
 class Diagnostician:
-    """Signatures as they are needed: from the cache at once, by running the catalogue when something first fails."""
+    """Signatures as they are needed: from the cache at once, and by running the bugs in question when something fails.
+
+    A bug is run once in the life of a catalogue, on the parts whose failure it might explain.
+    """
 
     def __init__(self, judge: Judge, progress: Progress = silent) -> None:
-        """`progress` shows how far the running of a catalogue is, which can take longer than a second."""
+        """`progress` shows how far the running of bugs is, which can take longer than a second."""
         self.judge, self.progress = judge, progress
         self.found: dict[str, Signatures] = {}
 
-    def prepare(self, exercise: Exercise) -> bool:
-        """Load cached signatures of an exercise; False where there are none."""
-        if exercise.name not in self.found:
-            cached = kept(exercise, self.judge.curriculum)
-            if cached is None:
-                return False
-            self.found[exercise.name] = cached
-        return True
+    def prepare(self, exercise: Exercise) -> None:
+        """Load what the cache holds of an exercise."""
+        self.found[exercise.name] = kept(exercise, self.judge.curriculum)
 
-    def learn(self, exercise: Exercise) -> None:
-        """Run an exercise's catalogue, so that its bugs can be recognised."""
-        with self.progress(f"meeting every bug of {exercise.name}, once") as tick:
-            self.found[exercise.name] = signatures(self.judge, exercise, tick)
+    def learn(self, exercise: Exercise, wanted: Wanted | None = None) -> None:
+        """Know what is wanted of an exercise's bugs, by default everything; what is not known yet is run."""
+        if exercise.name not in self.found:
+            self.prepare(exercise)
+        if exercise.released or not self.lacks(exercise, wanted):
+            return
+        with self.progress(f"meeting bugs of {exercise.name}, once") as tick:
+            self.found[exercise.name] = signatures(self.judge, exercise, wanted, tick)
+
+    def lacks(self, exercise: Exercise, wanted: Wanted | None = None) -> bool:
+        """Whether something wanted of an exercise's bugs, by default of everything, is not known."""
+        if exercise.name not in self.found:
+            self.prepare(exercise)
+        return bool(self.found[exercise.name].lacking(everything(exercise) if wanted is None else wanted))
 
     def one(self, request: Request) -> Graded:
         """Grade a single request in this process, with bugs named."""
-        ready = self.ready(request)
-        graded = self.judge.here(request, diagnose_with(self.found))
-        return graded if ready else self.named(request, graded)
+        if request.seed == SEED:
+            return self.named(request, self.judge.here(request))
+        self.learn(request.exercise)
+        return self.judge.here(request, diagnose_with(self.found))
 
     def grade(
         self, requests: Sequence[Request], jobs: int | None = None, lenient: bool = False
     ) -> Iterator[tuple[int, Graded]]:
-        """Grade requests with bugs named; yields (index, graded) as they finish. `lenient`: see `Judge.grade`."""
-        unready = {request.exercise.name for request in requests if not self.ready(request)}
+        """Grade requests with bugs named; yields (index, graded) as they finish. `lenient`: see `Judge.grade`.
+
+        Names are found beside the grading where everything is known already, as it must be for secret inputs, whose
+        records say nothing to a catalogue; else afterwards.
+        """
+        exercises = {request.exercise.name: request.exercise for request in requests}.values()
+        if any(request.seed != SEED for request in requests):
+            for exercise in exercises:
+                self.learn(exercise)
+        unknown = {exercise.name for exercise in exercises if self.lacks(exercise)}
+        diagnose = diagnose_with({name: found for name, found in self.found.items() if name not in unknown})
         later = []
-        for index, graded in self.judge.grade(requests, diagnose_with(self.found), jobs, bool(unready), lenient):
-            if requests[index].exercise.name in unready:
+        for index, graded in self.judge.grade(requests, diagnose, jobs, bool(unknown), lenient):
+            if requests[index].exercise.name in unknown:
                 later.append((index, graded))
             else:
                 yield index, graded
         for index, graded in later:
             yield index, self.named(requests[index], graded)
 
-    def ready(self, request: Request) -> bool:
-        """Whether signatures are at hand; secret inputs need them from the start, for they leave no public records."""
-        if self.prepare(request.exercise) or request.seed == SEED:
-            return request.exercise.name in self.found
-        self.learn(request.exercise)
-        return True
-
     def named(self, request: Request, graded: Graded) -> Graded:
-        """A graded submission with its bugs named afterwards, by what its records say."""
-        if not any(map(unnamed, graded.report.parts)):
+        """A graded submission with its bugs named by what its records, of inputs that are no secret, say."""
+        exercise = request.exercise
+        failing = [part.part for part in graded.report.parts if unnamed(part)]
+        if not failing:
             return graded
-        if not self.prepare(request.exercise):
-            self.learn(request.exercise)
+        self.learn(exercise, telling(exercise, failing, graded.records))
         diagnose = diagnose_with(self.found)
         parts = tuple(
-            name_bugs(part, diagnose(request.exercise, part.part, graded.records)) if unnamed(part) else part
+            name_bugs(part, diagnose(exercise, part.part, graded.records)) if part.part in failing else part
             for part in graded.report.parts
         )
         return replace(graded, report=replace(graded.report, parts=parts))

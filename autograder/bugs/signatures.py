@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,21 @@ from autograder.judge.examine import Request
 from autograder.judge.grading import Record
 from autograder.judge.report import CheckReport
 from autograder.judge.session import Judge, record_from_data, record_to_data
-from autograder.judge.submission import SOLUTIONS
 from autograder.observe import wire
 
-FORMAT = 5
+FORMAT = 6
 
 RELEASED = "signatures.bin"
 
 Tick = Callable[[int, int], None]  # done, of how many
-Signature = tuple[Record, ...]  # for one bug, the records of its part's checks and of those that build on it
+Checks = Mapping[str, Record]  # one part's, by name
+Signature = Mapping[str, Checks]  # what one bug was seen to do: by part, of those that were run
+Wanted = Mapping[str, Collection[str]]  # parts by the id of a bug or slip
 
 
 @dataclass(frozen=True)
 class Signatures:
-    """What a catalogue was seen to do: records by the id of a bug or slip, and what its checks make a worker import."""
+    """What a catalogue was seen to do, by the id of a bug or slip, and what its checks make a worker import."""
 
     bugs: Mapping[str, Signature]
     imported: tuple[str, ...] = ()
@@ -36,6 +37,16 @@ class Signatures:
     def of(self, bug: str) -> Iterator[Signature]:
         """What the bug of that id was seen to do, and then each of its slips."""
         return (signature for name, signature in self.bugs.items() if root(name) == bug)
+
+    def lacking(self, wanted: Wanted) -> Wanted:
+        """What is not known of what is wanted."""
+        seen = {bug: set(parts).difference(self.bugs.get(bug, {})) for bug, parts in wanted.items()}
+        return {bug: parts for bug, parts in seen.items() if parts}
+
+    def joined(self, more: Signatures) -> Signatures:
+        """These and more of the same catalogue."""
+        bugs = {bug: {**self.bugs.get(bug, {}), **more.bugs.get(bug, {})} for bug in {**self.bugs, **more.bugs}}
+        return Signatures(bugs, tuple(dict.fromkeys((*self.imported, *more.imported))))
 
 
 def digest(exercise: Exercise, course: Curriculum) -> str:
@@ -66,19 +77,19 @@ def place(exercise: Exercise, course: Curriculum) -> Path:
     return course.root / ".fathom" / "signatures" / f"{exercise.name}-{digest(exercise, course)}.bin"
 
 
-def kept(exercise: Exercise, course: Curriculum) -> Signatures | None:
-    """Signatures from the cache, or None where there are none for the present content."""
+def kept(exercise: Exercise, course: Curriculum) -> Signatures:
+    """What the cache holds of the present content: all, some or nothing."""
     try:
         return unpack(place(exercise, course).read_bytes())
-    except (OSError, wire.WireError, KeyError, TypeError, AttributeError):
-        return None
+    except (OSError, wire.WireError, KeyError, TypeError, AttributeError, ValueError):
+        return Signatures({})
 
 
-def keep(exercise: Exercise, course: Curriculum, signatures: Signatures) -> None:
+def keep(exercise: Exercise, course: Curriculum, found: Signatures) -> None:
     """Write signatures to the cache and drop older ones; a disk that refuses only costs time next time."""
     path = place(exercise, course)
     try:
-        store(path, pack(signatures))
+        store(path, pack(found))
         for old in path.parent.glob(f"{exercise.name}-*.bin"):
             if old != path:
                 old.unlink(missing_ok=True)
@@ -86,32 +97,32 @@ def keep(exercise: Exercise, course: Curriculum, signatures: Signatures) -> None
         return
 
 
-def pack(signatures: Signatures) -> bytes:
+def pack(found: Signatures) -> bytes:
     """Signatures as a file holds them."""
-    bugs = {bug: to_data(signature) for bug, signature in signatures.bugs.items()}
-    return wire.encode({"bugs": bugs, "imported": list(signatures.imported)})
+    bugs = {bug: [(part, *to_data(checks)) for part, checks in seen.items()] for bug, seen in found.bugs.items()}
+    return wire.encode({"bugs": bugs, "imported": list(found.imported)})
 
 
 def unpack(data: bytes) -> Signatures:
-    """Rebuild signatures; WireError, KeyError, TypeError or AttributeError for what is none."""
+    """Rebuild signatures; WireError, KeyError, TypeError, ValueError or AttributeError for what is none."""
     found = wire.decode(data)
-    bugs = {bug: from_data(signature) for bug, signature in found["bugs"].items()}
+    bugs = {bug: {part: from_data(part, *checks) for part, *checks in seen} for bug, seen in found["bugs"].items()}
     return Signatures(bugs, tuple(found["imported"]))
 
 
-def to_data(signature: Signature) -> dict[str, Any]:
-    """A signature as plain data, without what diagnosis never reads: words of reports, and values that were right."""
-    passed = [(record.part, record.report.name) for record in signature if record.outcome == "passed"]
-    return {
-        "passed": passed,
-        "records": [record_to_data(slim(record)) for record in signature if record.outcome != "passed"],
-    }
+def to_data(checks: Checks) -> tuple[list[str], list[dict[str, Any]]]:
+    """A part's checks as plain data, without what diagnosis never reads: words of reports, and values that were right.
+
+    -> the names of those that passed, and the records of the others.
+    """
+    passed = [name for name, record in checks.items() if record.outcome == "passed"]
+    return passed, [record_to_data(slim(record)) for record in checks.values() if record.outcome != "passed"]
 
 
-def from_data(data: Mapping[str, Any]) -> Signature:
-    """Rebuild a signature."""
-    passed = tuple(Record(CheckReport(name, "passed"), part) for part, name in data["passed"])
-    return passed + tuple(record_from_data(record) for record in data["records"])
+def from_data(part: str, passed: Sequence[str], others: Sequence[Mapping[str, Any]]) -> Checks:
+    """Rebuild a part's checks."""
+    records = [Record(CheckReport(name, "passed"), part) for name in passed] + [record_from_data(r) for r in others]
+    return {record.report.name: record for record in records}
 
 
 def slim(record: Record) -> Record:
@@ -121,40 +132,49 @@ def slim(record: Record) -> Record:
     return replace(record, report=report, comparisons=comparisons)
 
 
+def by_part(records: Iterable[Record], parts: Iterable[str] = ()) -> Signature:
+    """Records by part and by the check's name; `parts` were run, even if no check of theirs left a record."""
+    found: dict[str, dict[str, Record]] = {part: {} for part in parts}
+    for record in records:
+        found.setdefault(record.part, {})[record.report.name] = record
+    return found
+
+
 def shows_in(exercise: Exercise, bug: Bug) -> tuple[str, ...]:
     """The parts whose checks tell what a bug does: its own and all built on it; for a slip, its own alone."""
     return exercise.built_on(bug.part) if bug.id == root(bug.id) else (bug.part,)
 
 
-def run_catalogue(judge: Judge, exercise: Exercise, tick: Tick = lambda done, total: None) -> Signatures:
-    """Run the reference and every bug of an exercise, and keep what was seen; `tick(done, total)` follows it."""
+def everything(exercise: Exercise) -> Wanted:
+    """All that there is to know of an exercise's bugs and slips; nothing in a release, which cannot make them."""
     listing = catalogue(exercise)
-    bugs = (*listing.bugs, *listing.slips)
-    requests = [Request(exercise, SOLUTIONS)]
-    requests += [Request(exercise, f"bug {bug.id}", mutated(exercise, bug), shows_in(exercise, bug)) for bug in bugs]
+    return {} if exercise.released else {bug.id: shows_in(exercise, bug) for bug in (*listing.bugs, *listing.slips)}
+
+
+def signatures(
+    judge: Judge, exercise: Exercise, wanted: Wanted | None = None, tick: Tick = lambda done, total: None
+) -> Signatures:
+    """Signatures from the cache, what it lacks of the `wanted` (else of everything) by running it, and kept then.
+
+    `tick(done, total)` follows the runs.
+    """
+    course = judge.curriculum
+    lacking = kept(exercise, course).lacking(everything(exercise) if wanted is None else wanted)
+    listing = catalogue(exercise)
+    bugs = [bug for bug in (*listing.bugs, *listing.slips) if bug.id in lacking]
+    requests = [Request(exercise, f"bug {bug.id}", mutated(exercise, bug), tuple(lacking[bug.id])) for bug in bugs]
     runs = {}
     for index, graded in judge.grade(requests, keep=True):
         runs[index] = graded
         tick(len(runs), len(requests))
-    found = Signatures({bug.id: runs[i].records for i, bug in enumerate(bugs, 1)}, runs[0].imported)
-    keep(exercise, judge.curriculum, found)
-    return found
-
-
-def signatures(judge: Judge, exercise: Exercise, tick: Tick = lambda done, total: None) -> Signatures:
-    """Signatures from the cache, or by running the catalogue once and caching the result."""
-    found = kept(exercise, judge.curriculum)
-    if found is None:
-        found = Signatures({}) if exercise.released else run_catalogue(judge, exercise, tick)
+    new = {bug.id: by_part(runs[i].records, lacking[bug.id]) for i, bug in enumerate(bugs)}
+    imported = tuple(dict.fromkeys(name for i in range(len(bugs)) for name in runs[i].imported))
+    found = kept(exercise, course).joined(Signatures(new, imported))  # others may have learnt meanwhile
+    if new:
+        keep(exercise, course, found)
     return found
 
 
 def preloads(course: Curriculum, exercises: Iterable[Exercise]) -> tuple[str, ...]:
     """The modules that the checks of these exercises are known to import, so that a zygote can do it ahead."""
-    found = (kept(exercise, course) for exercise in exercises)
-    return tuple(dict.fromkeys(name for signature in found if signature for name in signature.imported))
-
-
-def by_check(records: Sequence[Record], part: str) -> dict[str, Record]:
-    """The records of one part by the check's name."""
-    return {record.report.name: record for record in records if record.part == part}
+    return tuple(dict.fromkeys(name for exercise in exercises for name in kept(exercise, course).imported))

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from autograder import curriculum
-from autograder.bugs.diagnosis import Diagnostician, diagnose_with, unnamed
+from autograder.bugs.diagnosis import Diagnostician
 from autograder.bugs.graft import blame
-from autograder.bugs.signatures import preloads, run_catalogue
+from autograder.bugs.signatures import preloads, signatures
 from autograder.curriculum import Exercise
 from autograder.judge.examine import Request
 from autograder.judge.grading import JudgeError
@@ -84,7 +84,7 @@ class Bench:
 
     def run(self) -> None:
         """Serve until the kernel hangs up, is gone, or asks nothing for an hour."""
-        if not self.doctor.prepare(self.exercise):
+        if self.doctor.lacks(self.exercise):
             self.scholar = self.fork(self.study, watched=True)
         try:
             while self.step():
@@ -124,7 +124,7 @@ class Bench:
             wire.send(self.busy.sock, self.asked)
 
     def finish(self, fork: Fork) -> None:
-        """Answer with what the fork found; a failure without a name waits for the catalogue to be run, once."""
+        """Answer with what the fork found."""
         assert self.asked is not None
         try:
             answer = wire.receive(fork.sock)
@@ -132,28 +132,24 @@ class Bench:
             answer = {"broken": "grading ended without a result; the notebook may be too large or too deeply nested"}
         self.drop(fork)
         self.busy = None
-        if answer.get("unnamed") and self.scholar is not None:
-            return  # its end begins this request anew
-        if answer.get("unnamed") and self.exercise.name not in self.doctor.found:
-            self.doctor.learn(self.exercise)  # where the cache cannot be written
-            self.drop(self.spare)
-            self.spare = None
-            self.begin()
-            return
         number, self.asked = self.asked["n"], None
         self.last = time.monotonic()
         with contextlib.suppress(wire.Closed, OSError):
             wire.send(self.sock, {**answer, "n": number})
+        if answer.get("learnt"):
+            self.refresh()
 
     def learnt(self, fork: Fork) -> None:
-        """Take up the signatures that a fork has left in the cache; forks made before do not know them."""
+        """The catalogue has been run."""
         self.drop(fork)
         self.scholar = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take up what a fork has left in the cache; forks made before do not know it."""
         self.doctor.prepare(self.exercise)
         self.drop(self.spare)
         self.spare = None
-        if self.asked is not None and self.busy is None:
-            self.begin()
 
     def fork(self, work: Callable[[socket.socket], None], watched: bool) -> Fork:
         """Fork; `watched`: its answer is waited for from now on."""
@@ -171,22 +167,20 @@ class Bench:
             fork.end()
 
     def study(self, sock: socket.socket) -> None:
-        """In a fork: run the catalogue while the learner reads, so that the first wrong answer has a name at once."""
+        """In a fork: run the catalogue while the learner reads, so that a wrong answer has a name at once."""
         os.nice(GENTLE)
-        run_catalogue(self.judge, self.exercise)
+        signatures(self.judge, self.exercise)
 
     def grade(self, sock: socket.socket) -> None:
         """In a fork: wait for a request and answer it."""
         asked = wire.receive(sock)
         cells = tuple(cell(*given) for given in asked["cells"])
         request = Request(self.exercise, asked["path"], cells, tuple(asked["parts"]))
-        known = self.exercise.name in self.doctor.found
+        known = self.doctor.found[self.exercise.name]
         try:
-            report = self.judge.here(request, diagnose_with(self.doctor.found)).report
-            if not known and any(unnamed(part) for part in report.parts):
-                wire.send(sock, {"unnamed": True, "report": to_data(report)})
-            else:
-                wire.send(sock, {"report": to_data(blame(self.judge, request, report))})
+            report = blame(self.judge, request, self.doctor.one(request).report)
+            learnt = self.doctor.found[self.exercise.name] is not known
+            wire.send(sock, {"report": to_data(report), "learnt": learnt})
         except JudgeError as error:
             wire.send(sock, {"broken": str(error)})
 

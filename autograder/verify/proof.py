@@ -9,7 +9,7 @@ from typing import Any
 
 from autograder.bugs.catalogue import Bug, Catalogue, Rewrite, catalogue, mutated, root
 from autograder.bugs.diagnosis import NOT_PASSED, matches
-from autograder.bugs.signatures import Signatures, keep, shows_in
+from autograder.bugs.signatures import Signatures, by_part, keep, shows_in
 from autograder.curriculum import CurriculumError, Exercise
 from autograder.judge.examine import Graded, Request
 from autograder.judge.report import PartReport, Report
@@ -114,7 +114,11 @@ def bug_of(listing: Catalogue, entry: Bug | Rewrite) -> Bug:
 
 def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof: Proof, judge: Judge) -> None:
     """Fill in the counts and findings of one exercise."""
-    runs = {t.entry.id: g.records for t, g in results if t.kind in ("bug", "slip") and t.entry is not None}
+    runs = {
+        t.entry.id: by_part(g.records, t.parts or ())
+        for t, g in results
+        if t.kind in ("bug", "slip") and t.entry is not None
+    }
     imported = next((g.imported for t, g in results if t.kind == "reference"), ())
     found = Signatures(runs, imported)
     proof.checks = sum(len(checks) for checks in judge.items[exercise.name].values())

@@ -84,8 +84,7 @@ def with_warm(body: Callable[[Judge, Diagnostician, curriculum.Exercise], None])
 
     def run(judge: Judge) -> None:
         doctor = Diagnostician(judge)
-        if not doctor.prepare(exercise):
-            doctor.learn(exercise)
+        doctor.learn(exercise)
         body(judge, doctor, exercise)
 
     with_judge(course, [exercise], run)
