@@ -19,7 +19,7 @@ learn: ## study: JupyterLab on the next exercise; without a terminal, a short de
 test: ## prove everything but the slow replays: the tests on all cores, then the benchmarks on their own
 	@scripts/setup.sh $(EVERYTHING)
 	@# one worker a core: threads of torch's own in each would only be in each other's way
-	OMP_NUM_THREADS=1 $(PYTEST) -n logical -m "not benchmark and not slow"
+	OMP_NUM_THREADS=1 $(PYTEST) -n logical --dist loadfile --no-loadscope-reorder -m "not benchmark and not slow"
 	$(PYTEST) -m benchmark -p no:xdist -s
 
 slow: ## replay the long runs behind recorded numbers

@@ -60,6 +60,12 @@ ANSWERS = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes begin first, the longest of all before the others: no core waits for them at the end."""
+    marks = {item: item.get_closest_marker("long") for item in items}
+    items.sort(key=lambda item: -mark.args[0] if (mark := marks[item]) else 0)
+
+
 def answers(top: str = "", **cells: str) -> str:
     """A percent script that answers the course's exercise, right but for the solution cells given; `top` goes before."""
     lines = ["# %%", "import math, os, sys, time", "import torch", "from autograder import check, method"]

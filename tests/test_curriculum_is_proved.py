@@ -12,27 +12,20 @@ import pytest
 
 from autograder import curriculum
 
-pytestmark = pytest.mark.timeout(2700)  # every exercise and every notebook, on a machine with other tests to run
-
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="module")
-def proofs() -> dict[str, dict[str, object]]:
+@pytest.mark.long(6)
+@pytest.mark.timeout(2700)  # every exercise and every notebook, on a machine with other tests to run
+def test_every_exercise_is_proved() -> None:
     environment = {**os.environ, "FATHOM_ROOT": str(ROOT)}
     code = "from autograder.cli import main; main()"
     words = [sys.executable, "-c", code, "verify", "--json"]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
-    return {proof["exercise"]: proof for proof in json.loads(done.stdout)["exercises"]}
-
-
-def test_every_exercise_is_proved(proofs: dict[str, dict[str, object]]) -> None:
+    proofs = {proof["exercise"]: proof for proof in json.loads(done.stdout)["exercises"]}
     assert set(proofs) == {exercise.name for exercise in curriculum.load(ROOT).exercises}
     assert {name: proof["findings"] for name, proof in proofs.items() if proof["findings"]} == {}
-
-
-def test_every_bug_is_rejected_and_named_and_every_variant_accepted(proofs: dict[str, dict[str, object]]) -> None:
     for name, proof in proofs.items():
         assert proof["rejected"] == proof["named_first"] == proof["bugs"], name
         assert proof["other_words_named"] == proof["other_words"], name

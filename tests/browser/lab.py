@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from chromium import PATIENCE
+
 from autograder import curriculum
 from autograder.curriculum import Exercise
 from autograder.notebook import give_back
@@ -23,11 +25,6 @@ from autograder.notebook.build import solved
 from autograder.notebook.files import dumps, publish, write_atomic
 
 REPOSITORY = Path(__file__).parents[2]
-PATIENCE = 180.0
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 SETTINGS = {
     "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false", "checkForUpdates": False},
@@ -139,7 +136,7 @@ class Notebook:
         self.idle()
 
     def idle(self) -> None:
-        self.page.get_by_text("(ipykernel) | Idle").wait_for(timeout=PATIENCE * 1000)
+        self.page.get_by_text("(ipykernel) | Idle").wait_for()
 
     def cell(self, text: str) -> Any:
         """The first code cell in whose editor this text stands."""

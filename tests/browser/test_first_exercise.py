@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Notebook, answered_but, learning, repository
+from lab import Notebook, answered_but, learning, repository
 
 WRONG = """@method(Value)
 def __mul__(self, other):
@@ -41,20 +41,20 @@ def test_from_a_wrong_answer_to_a_logged_aha_on_the_site(page: Any, tmp_path: Pa
         notebook.run(stub)
         notebook.run(check)
         verdict = check.locator(".fathom")
-        verdict.get_by_text("A node's gradient is set once").wait_for(timeout=PATIENCE * 1000)
+        verdict.get_by_text("A node's gradient is set once").wait_for()
         picture(check, "failing-light")
 
         notebook.write(stub, RIGHT)
         notebook.run(stub)
         notebook.run(check)
-        check.locator(".fathom").get_by_text("2 of 2 points").wait_for(timeout=PATIENCE * 1000)
+        check.locator(".fathom").get_by_text("2 of 2 points").wait_for()
         assert check.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']").count() == 0
         picture(check, "passing-light")
 
         last = page.locator(".jp-CodeCell").last
         notebook.write(last, f"aha({AHA!r})")
         notebook.run(last)
-        last.locator(".fathom").get_by_text("progress_log/").wait_for(timeout=PATIENCE * 1000)
+        last.locator(".fathom").get_by_text("progress_log/").wait_for()
         picture(last, "aha-light")
         notebook.save()
         fathom.wait_for(rf"{exercise.name}: \d+ of \d+ points")

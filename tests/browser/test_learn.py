@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lab import PATIENCE, Learning, learning
+from chromium import PATIENCE
+from lab import Learning, learning
 
 from autograder import curriculum
 from autograder.curriculum import Exercise

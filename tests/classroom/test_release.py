@@ -22,6 +22,8 @@ from autograder.notebook import read
 from autograder.release import NotReleased, blanked, release, spoilers
 from autograder.render.text import words
 
+pytestmark = pytest.mark.long(3)
+
 REPOSITORY = Path(__file__).parents[2]
 
 LEDGER = '''# ---

@@ -19,6 +19,8 @@ from autograder import curriculum
 from autograder.curriculum import Exercise
 from autograder.notebook import blank_of, definitions, read
 
+pytestmark = pytest.mark.long(5)
+
 REPOSITORY = Path(__file__).parents[2]
 Points = dict[str, dict[str, tuple[float, float]]]  # student → check cell → points, of how many
 

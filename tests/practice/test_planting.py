@@ -16,6 +16,8 @@ from autograder.notebook import read
 from autograder.practice.drill import plant, symptoms
 from autograder.practice.planting import compatible, mended
 
+pytestmark = pytest.mark.long(4)
+
 ROOT = Path(__file__).resolve().parents[2]
 COURSES = (curriculum.load(ROOT), curriculum.load(ROOT / "tests" / "course"))
 EXERCISES = {e.name: e for course in COURSES for e in course.exercises if catalogue(e).bugs and e.checks.is_file()}

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.long(5)
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "phase2_llm_projects" / "lora_finetune.py"
 PATIENCE = 120.0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,18 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import patient, starter
 
 from autograder.curriculum import load
 from autograder.site import build
 from autograder.site.lesson import place
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long(7)]
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# a fresh profile that talks to nobody by itself
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
---disable-component-update --disable-sync --disable-default-apps""".split()
 
 
 class Silent(SimpleHTTPRequestHandler):
@@ -79,12 +74,8 @@ def home(pages: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = os.environ.get("FATHOM_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if chromium is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is on the PATH, and FATHOM_CHROMIUM is not set")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    with starter() as (chromium, how):
+        browser = chromium.launch(**how)
         yield browser
         browser.close()
 
@@ -92,7 +83,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def visit(browser: Any, home: str) -> Iterator[Visit]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    found = Visit(context.new_page(), home)
+    found = Visit(patient(context.new_page()), home)
     found.page.on("request", lambda sent: found.asked.append(sent.url))
     found.page.on("requestfailed", found.failed)
     found.page.on("response", lambda got: found.wrong.append(f"{got.status}: {got.url}") if got.status >= 400 else None)
@@ -156,7 +147,7 @@ def test_searching_answers_from_the_site_itself(visit: Visit) -> None:
     page = visit.go("")
     page.locator(".md-search__input").first.click()
     page.keyboard.type("predict")
-    page.locator(".md-search-result__item").first.wait_for(timeout=10_000)
+    page.locator(".md-search-result__item").first.wait_for()
     assert visit.elsewhere() == []
 
 
@@ -170,7 +161,7 @@ def test_a_solution_opens_on_a_click(visit: Visit) -> None:
 
 def test_no_page_is_wider_than_a_phone(browser: Any, home: str) -> None:
     context = browser.new_context(viewport={"width": 375, "height": 700})
-    page = context.new_page()
+    page = patient(context.new_page())
     for path in paths():
         page.goto(home + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 375, path
