@@ -79,7 +79,7 @@ def build(names: Sequence[str]) -> int:
     """Write the blank notebooks, bring those that are there up to date, and the map in README.md with them."""
     from autograder.notebook import Unreadable, publish
     from autograder.render.terminal import console
-    from autograder.site import refresh_readme
+    from autograder.site import NoMarkers, refresh_readme
 
     course = load()
     screen = console()
@@ -88,8 +88,11 @@ def build(names: Sequence[str]) -> int:
             screen.print(publish(exercise))
         except Unreadable as error:
             fail(str(error))
-    if refresh_readme(course):
-        screen.print("README.md: the map is as the folders are")
+    try:
+        if refresh_readme(course):
+            screen.print("README.md: the map is as the folders are")
+    except NoMarkers as error:
+        screen.print(str(error), style="yellow")
     return 0
 
 

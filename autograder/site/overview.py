@@ -58,8 +58,10 @@ def refreshed(readme: str, course: Curriculum) -> str:
 
 
 def refresh_readme(course: Curriculum) -> bool:
-    """Bring the map in the repository's README up to date; whether anything changed. Raises NoMarkers."""
+    """Bring the map in the repository's README, if it has one, up to date; whether anything changed. Raises NoMarkers."""
     path: Path = course.root / "README.md"
+    if not path.exists():
+        return False
     before = path.read_text(encoding="utf-8")
     after = refreshed(before, course)
     if after != before:

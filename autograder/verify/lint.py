@@ -18,7 +18,7 @@ from autograder.notebook.versions import blank_cells
 
 FRAGMENT = 12
 FILES = {"exercise.py", "parts.toml", "bugs.toml", "variants.toml"}
-PARTS, CHECKS, HINTS, VARIANTS = 4, 2, 3, 2
+PARTS, CHECKS, VARIANTS = 4, 2, 2
 BUGS = {"phase1_foundations": 8}
 BUGS_ELSEWHERE = 6
 
@@ -46,12 +46,8 @@ def bars(exercise: Exercise, checks: dict[str, int]) -> Iterator[str]:
     for part in exercise.parts:
         if checks.get(part.name, 0) < CHECKS:
             yield f"part {part.name} has {checks.get(part.name, 0)} checks; at least {CHECKS} are wanted"
-        if len(part.hints) != HINTS:
-            yield f"part {part.name} has {len(part.hints)} hints; {HINTS} are wanted in parts.toml"
         if not any(bug.part == part.name for bug in listing.bugs):
             yield f"part {part.name} has no bug in bugs.toml"
-        if not part.stubs:
-            yield f"part {part.name} has no solution region before its check cell"
     known = {part.name for part in exercise.parts}
     for name in sorted(set(checks) - known):
         yield f"checks are declared for {name!r}, which is no part of {exercise.name}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.bugs.catalogue import Bug, Catalogue, Rewrite, catalogue, mutated, root
-from autograder.bugs.diagnosis import NOT_PASSED, matches
+from autograder.bugs.diagnosis import NOT_PASSED, explains, matches
 from autograder.bugs.signatures import Signatures, by_part, keep, shows_in
 from autograder.curriculum import CurriculumError, Exercise
 from autograder.judge.examine import Graded, Request
@@ -91,8 +92,11 @@ def listed(exercise: Exercise, proof: Proof) -> Iterator[Trial]:
         ("other_words", listing.other_words),
         ("variant", listing.variants),
     )
+    parts = {part.name for part in exercise.parts}
     for kind, entries in kinds:
         for entry in entries:
+            if kind != "variant" and bug_of(listing, entry).part not in parts:
+                continue  # lint tells
             try:
                 cells = mutated(exercise, entry)
                 yield Trial(exercise, kind, entry, cells, home(exercise, listing, entry))
@@ -152,6 +156,11 @@ def conclude_bug(
         return
     original = entry.id == bug.id
     proof.rejected += original
+    if isinstance(entry, Bug) and not original and (like := likeness(bug, entry, found)) is not None:
+        proof.findings.append(
+            f"{entry.id} does in part {bug.part} what {like} does; a slip has another effect: drop it"
+        )
+        return
     wanted = {"crash": "crashed", "hang": "timed_out"}.get(bug.effect, "failed")
     if original and part.outcome != wanted:
         effect = {"crashed": "crash", "timed_out": "hang"}.get(part.outcome, "")
@@ -163,6 +172,13 @@ def conclude_bug(
         return
     said = f"is named {names[0]}" if names else "is not named"
     proof.findings.append(f"{entry.id} {said}; {advice(catalogue(exercise), bug, names)}")
+
+
+def likeness(bug: Bug, slip: Bug, found: Signatures) -> str | None:
+    """The bug itself, or an earlier slip of it, that behaves as this slip does in its part; None where none does."""
+    mine = found.bugs[slip.id].get(bug.part, {})
+    earlier = itertools.takewhile(lambda name: name != slip.id, (bug.id, *(other.id for other in bug.slips)))
+    return next((name for name in earlier if explains(found.bugs.get(name, {}).get(bug.part, {}), mine)), None)
 
 
 def advice(listing: Catalogue, bug: Bug, names: Sequence[str]) -> str:
