@@ -18,10 +18,16 @@ EFFECTS = ("", "crash", "hang")
 
 @dataclass(frozen=True)
 class Slip:
-    """Another change that comes of a bug's misconception, and does something else than the bug's own."""
+    """Another change that comes of a bug's misconception, and does something else than the bug's own.
 
-    find: str
-    replace: str
+    Its bug gives it a part and an id of its own: "id/1", "id/2" and so on.
+    """
+
+    find: str = ""
+    replace: str = ""
+    code: str = ""
+    id: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,9 @@ class Bug:
     also: tuple[Slip, ...] = ()
 
     @property
-    def slips(self) -> tuple[Bug, ...]:
-        """The bug as made by each of its other changes, with ids of their own: "id/1", "id/2" and so on."""
-        numbered = enumerate(self.also, 1)
-        return tuple(replace(self, id=f"{self.id}/{n}", find=s.find, replace=s.replace, also=()) for n, s in numbered)
+    def slips(self) -> tuple[Slip, ...]:
+        """The bug as made by each of its other changes."""
+        return tuple(replace(slip, id=f"{self.id}/{n}", part=self.part) for n, slip in enumerate(self.also, 1))
 
 
 def root(name: str) -> str:
@@ -72,9 +77,14 @@ class Catalogue:
     variants: tuple[Rewrite, ...]
 
     @property
-    def slips(self) -> tuple[Bug, ...]:
+    def slips(self) -> tuple[Slip, ...]:
         """The slips of all bugs."""
         return tuple(slip for bug in self.bugs for slip in bug.slips)
+
+    @property
+    def wrong(self) -> tuple[Bug | Slip, ...]:
+        """All bugs and all slips."""
+        return (*self.bugs, *self.slips)
 
     def bug(self, name: str) -> Bug:
         """The bug of that id; KeyError where there is none."""
@@ -165,14 +175,14 @@ def check(found: Catalogue, folder: Path) -> None:
             raise CurriculumError(f"{folder}: bug {bug.id!r} has the effect {bug.effect!r}; known: crash, hang")
 
 
-def mutated(exercise: Exercise, entry: Bug | Rewrite) -> tuple[Cell, ...]:
+def mutated(exercise: Exercise, entry: Bug | Slip | Rewrite) -> tuple[Cell, ...]:
     """The reference's cells with one entry of the catalogue applied.
 
     Raises CurriculumError where `find` does not occur exactly once inside the solution regions.
     """
     cells = read(exercise.source)
     try:
-        if isinstance(entry, Rewrite) and entry.code:
+        if not isinstance(entry, Bug) and entry.code:
             return transplant(cells, entry.code)
         return substitute(cells, entry.find, entry.replace)
     except BadEdit as error:

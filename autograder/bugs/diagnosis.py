@@ -105,11 +105,11 @@ def matches(exercise: Exercise, found: Signatures, part: str, records: Sequence[
 
 def telling(exercise: Exercise, parts: Sequence[str], records: Sequence[Record]) -> Wanted:
     """What must be known of which bugs to name the failure of some parts."""
-    listing, seen = catalogue(exercise), by_part(records)
+    seen = by_part(records)
     wanted: dict[str, set[str]] = {}
     for part in parts:
         for origin in origins(exercise, part, seen):
-            for bug in (*listing.bugs, *listing.slips):
+            for bug in catalogue(exercise).wrong:
                 if bug.part == origin and part in shows_in(exercise, bug):
                     wanted.setdefault(bug.id, set()).update(compared(part, origin, seen))
     return wanted

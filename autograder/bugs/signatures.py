@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autograder.bugs.catalogue import Bug, catalogue, mutated, root
+from autograder.bugs.catalogue import Bug, Slip, catalogue, mutated, root
 from autograder.caching import store
 from autograder.curriculum import Curriculum, Exercise
 from autograder.judge.examine import Request
@@ -140,15 +140,14 @@ def by_part(records: Iterable[Record], parts: Iterable[str] = ()) -> Signature:
     return found
 
 
-def shows_in(exercise: Exercise, bug: Bug) -> tuple[str, ...]:
+def shows_in(exercise: Exercise, bug: Bug | Slip) -> tuple[str, ...]:
     """The parts whose checks tell what a bug does: its own and all built on it; for a slip, its own alone."""
-    return exercise.built_on(bug.part) if bug.id == root(bug.id) else (bug.part,)
+    return exercise.built_on(bug.part) if isinstance(bug, Bug) else (bug.part,)
 
 
 def everything(exercise: Exercise) -> Wanted:
     """All that there is to know of an exercise's bugs and slips; nothing in a release, which cannot make them."""
-    listing = catalogue(exercise)
-    return {} if exercise.released else {bug.id: shows_in(exercise, bug) for bug in (*listing.bugs, *listing.slips)}
+    return {} if exercise.released else {bug.id: shows_in(exercise, bug) for bug in catalogue(exercise).wrong}
 
 
 def signatures(
@@ -160,8 +159,7 @@ def signatures(
     """
     course = judge.curriculum
     lacking = kept(exercise, course).lacking(everything(exercise) if wanted is None else wanted)
-    listing = catalogue(exercise)
-    bugs = [bug for bug in (*listing.bugs, *listing.slips) if bug.id in lacking]
+    bugs = [bug for bug in catalogue(exercise).wrong if bug.id in lacking]
     requests = [Request(exercise, f"bug {bug.id}", mutated(exercise, bug), tuple(lacking[bug.id])) for bug in bugs]
     runs = {}
     for index, graded in judge.grade(requests, keep=True):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.bugs.catalogue import Bug, Catalogue, Rewrite, catalogue, mutated, root
+from autograder.bugs.catalogue import Bug, Catalogue, Rewrite, Slip, catalogue, mutated, root
 from autograder.bugs.diagnosis import NOT_PASSED, explains, matches
 from autograder.bugs.signatures import Signatures, by_part, keep, shows_in
 from autograder.curriculum import CurriculumError, Exercise
@@ -51,7 +51,7 @@ class Trial:
 
     exercise: Exercise
     kind: str  # reference, blank, bug, slip, other_words, variant
-    entry: Bug | Rewrite | None
+    entry: Bug | Slip | Rewrite | None
     cells: tuple[Cell, ...] | None
     parts: tuple[str, ...] | None = None  # where a bug can show; elsewhere nobody asks for it
 
@@ -86,7 +86,7 @@ def listed(exercise: Exercise, proof: Proof) -> Iterator[Trial]:
     except CurriculumError as error:
         proof.findings.append(str(error))
         return
-    kinds: Iterable[tuple[str, Sequence[Bug | Rewrite]]] = (
+    kinds: Iterable[tuple[str, Sequence[Bug | Slip | Rewrite]]] = (
         ("bug", listing.bugs),
         ("slip", listing.slips),
         ("other_words", listing.other_words),
@@ -104,14 +104,14 @@ def listed(exercise: Exercise, proof: Proof) -> Iterator[Trial]:
                 proof.findings.append(str(error))
 
 
-def home(exercise: Exercise, listing: Catalogue, entry: Bug | Rewrite) -> tuple[str, ...] | None:
+def home(exercise: Exercise, listing: Catalogue, entry: Bug | Slip | Rewrite) -> tuple[str, ...] | None:
     """The parts to run: a bug's and those built on it, only its own for other forms of it; None, all, for a variant."""
     if isinstance(entry, Rewrite):
         return (listing.bug(entry.bug).part,) if entry.bug else None
     return shows_in(exercise, entry)
 
 
-def bug_of(listing: Catalogue, entry: Bug | Rewrite) -> Bug:
+def bug_of(listing: Catalogue, entry: Bug | Slip | Rewrite) -> Bug:
     """The bug that an entry is, or is another form of."""
     return listing.bug(entry.bug if isinstance(entry, Rewrite) else root(entry.id))
 
@@ -147,7 +147,7 @@ def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof:
 
 
 def conclude_bug(
-    exercise: Exercise, bug: Bug, entry: Bug | Rewrite, graded: Graded, found: Signatures, proof: Proof
+    exercise: Exercise, bug: Bug, entry: Bug | Slip | Rewrite, graded: Graded, found: Signatures, proof: Proof
 ) -> None:
     """Judge one bug, one of its slips, or the same bug in other words: rejected in its part, and named first."""
     part = graded.report.part(bug.part)
@@ -156,7 +156,7 @@ def conclude_bug(
         return
     original = entry.id == bug.id
     proof.rejected += original
-    if isinstance(entry, Bug) and not original and (like := likeness(bug, entry, found)) is not None:
+    if isinstance(entry, Slip) and (like := likeness(bug, entry, found)) is not None:
         proof.findings.append(
             f"{entry.id} does in part {bug.part} what {like} does; a slip has another effect: drop it"
         )
@@ -174,7 +174,7 @@ def conclude_bug(
     proof.findings.append(f"{entry.id} {said}; {advice(catalogue(exercise), bug, names)}")
 
 
-def likeness(bug: Bug, slip: Bug, found: Signatures) -> str | None:
+def likeness(bug: Bug, slip: Slip, found: Signatures) -> str | None:
     """The bug itself, or an earlier slip of it, that behaves as this slip does in its part; None where none does."""
     mine = found.bugs[slip.id].get(bug.part, {})
     earlier = itertools.takewhile(lambda name: name != slip.id, (bug.id, *(other.id for other in bug.slips)))

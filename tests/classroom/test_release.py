@@ -127,7 +127,7 @@ def every_version(exercise: Exercise) -> list[Request]:
     """The reference, every bug and slip, every bug in other words and every variant."""
     listing = catalogue(exercise)
     requests = [Request(exercise, "reference", read(exercise.source))]
-    for entry in (*listing.bugs, *listing.slips, *listing.other_words, *listing.variants):
+    for entry in (*listing.wrong, *listing.other_words, *listing.variants):
         requests.append(Request(exercise, entry.id, mutated(exercise, entry)))
     return requests
 
