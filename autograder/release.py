@@ -17,7 +17,7 @@ from pathlib import Path
 
 from autograder import curriculum
 from autograder.bugs.catalogue import Bug, catalogue
-from autograder.bugs.signatures import RELEASED, Signatures, pack, signatures
+from autograder.bugs.signatures import RELEASED, Signatures, everything, pack, signatures
 from autograder.curriculum import LESSONS, Curriculum, Exercise
 from autograder.judge.session import Judge, with_judge
 from autograder.notebook import publish
@@ -48,7 +48,7 @@ def release(course: Curriculum, target: Path, tick: Progress = lambda done, tota
         files = {}
         for number, exercise in enumerate(course.exercises):
             tick(number, len(course.exercises))
-            files[exercise.name] = data_file(exercise, signatures(judge, exercise))
+            files[exercise.name] = data_file(exercise, signatures(judge, exercise, everything(exercise)))
         return files
 
     files = with_judge(course, course.exercises, body)

@@ -159,18 +159,22 @@ class Diagnostician:
 
     def learn(self, exercise: Exercise, wanted: Wanted | None = None) -> None:
         """Know what is wanted of an exercise's bugs, by default everything; what is not known yet is run."""
-        if exercise.name not in self.found:
-            self.prepare(exercise)
-        if exercise.released or not self.lacks(exercise, wanted):
-            return
-        with self.progress(f"meeting bugs of {exercise.name}, once") as tick:
-            self.found[exercise.name] = signatures(self.judge, exercise, wanted, tick)
+        lacking = self.lacking(exercise, wanted)
+        if lacking:
+            with self.progress(f"meeting bugs of {exercise.name}, once") as tick:
+                more = signatures(self.judge, exercise, lacking, tick)
+            self.found[exercise.name] = self.found[exercise.name].joined(more)
 
-    def lacks(self, exercise: Exercise, wanted: Wanted | None = None) -> bool:
-        """Whether something wanted of an exercise's bugs, by default of everything, is not known."""
+    def lacking(self, exercise: Exercise, wanted: Wanted | None = None) -> Wanted:
+        """What is not known of what is wanted of an exercise's bugs, by default of everything.
+
+        Nothing in a release: it came with all there is to know, and could not run a bug.
+        """
         if exercise.name not in self.found:
             self.prepare(exercise)
-        return bool(self.found[exercise.name].lacking(everything(exercise) if wanted is None else wanted))
+        if exercise.released:
+            return {}
+        return self.found[exercise.name].lacking(everything(exercise) if wanted is None else wanted)
 
     def one(self, request: Request) -> Graded:
         """Grade a single request in this process, with bugs named."""
@@ -191,7 +195,7 @@ class Diagnostician:
         if any(request.seed != SEED for request in requests):
             for exercise in exercises:
                 self.learn(exercise)
-        unknown = {exercise.name for exercise in exercises if self.lacks(exercise)}
+        unknown = {exercise.name for exercise in exercises if self.lacking(exercise)}
         diagnose = diagnose_with({name: found for name, found in self.found.items() if name not in unknown})
         later = []
         for index, graded in self.judge.grade(requests, diagnose, jobs, bool(unknown), lenient):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,17 @@ class Signatures:
     bugs: Mapping[str, Signature]
     imported: tuple[str, ...] = ()
 
-    def of(self, bug: str) -> Iterator[Signature]:
-        """What the bug of that id was seen to do, and then each of its slips."""
-        return (signature for name, signature in self.bugs.items() if root(name) == bug)
+    def of(self, bug: str) -> Sequence[Signature]:
+        """What the bug of that id was seen to do, and its slips."""
+        return self.families.get(bug, ())
+
+    @functools.cached_property
+    def families(self) -> Mapping[str, Sequence[Signature]]:
+        """Signatures of each bug and its slips together, by the bug's id."""
+        found: dict[str, list[Signature]] = {}
+        for name, signature in self.bugs.items():
+            found.setdefault(root(name), []).append(signature)
+        return found
 
     def lacking(self, wanted: Wanted) -> Wanted:
         """What is not known of what is wanted."""
@@ -146,19 +155,17 @@ def shows_in(exercise: Exercise, bug: Bug | Slip) -> tuple[str, ...]:
 
 
 def everything(exercise: Exercise) -> Wanted:
-    """All that there is to know of an exercise's bugs and slips; nothing in a release, which cannot make them."""
-    return {} if exercise.released else {bug.id: shows_in(exercise, bug) for bug in catalogue(exercise).wrong}
+    """All that there is to know of an exercise's bugs and slips."""
+    return {bug.id: shows_in(exercise, bug) for bug in catalogue(exercise).wrong}
 
 
-def signatures(
-    judge: Judge, exercise: Exercise, wanted: Wanted | None = None, tick: Tick = lambda done, total: None
-) -> Signatures:
-    """Signatures from the cache, what it lacks of the `wanted` (else of everything) by running it, and kept then.
+def signatures(judge: Judge, exercise: Exercise, wanted: Wanted, tick: Tick = lambda done, total: None) -> Signatures:
+    """Signatures from the cache, what it lacks of the `wanted` by running it, and kept then.
 
     `tick(done, total)` follows the runs.
     """
     course = judge.curriculum
-    lacking = kept(exercise, course).lacking(everything(exercise) if wanted is None else wanted)
+    lacking = kept(exercise, course).lacking(wanted)
     bugs = [bug for bug in catalogue(exercise).wrong if bug.id in lacking]
     requests = [Request(exercise, f"bug {bug.id}", mutated(exercise, bug), tuple(lacking[bug.id])) for bug in bugs]
     runs = {}

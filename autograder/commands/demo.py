@@ -45,7 +45,7 @@ def acts(judge: Judge, exercise: Exercise, folder: Path) -> int:
 
     screen = console()
     doctor = Diagnostician(judge, progress)
-    if doctor.lacks(exercise):
+    if doctor.lacking(exercise):
         screen.print("Meeting every bug of the catalogue once, to know each by what it does …", style="dim")
         doctor.learn(exercise)
     scenes: list[tuple[str, tuple[Cell, ...]]] = [

@@ -21,7 +21,7 @@ from typing import Any
 from autograder import curriculum
 from autograder.bugs.diagnosis import Diagnostician
 from autograder.bugs.graft import blame
-from autograder.bugs.signatures import preloads, signatures
+from autograder.bugs.signatures import everything, preloads, signatures
 from autograder.curriculum import Exercise
 from autograder.judge.examine import Request
 from autograder.judge.grading import JudgeError
@@ -84,7 +84,7 @@ class Bench:
 
     def run(self) -> None:
         """Serve until the kernel hangs up, is gone, or asks nothing for an hour."""
-        if self.doctor.lacks(self.exercise):
+        if self.doctor.lacking(self.exercise):
             self.scholar = self.fork(self.study, watched=True)
         try:
             while self.step():
@@ -169,7 +169,7 @@ class Bench:
     def study(self, sock: socket.socket) -> None:
         """In a fork: run the catalogue while the learner reads, so that a wrong answer has a name at once."""
         os.nice(GENTLE)
-        signatures(self.judge, self.exercise)
+        signatures(self.judge, self.exercise, everything(self.exercise))
 
     def grade(self, sock: socket.socket) -> None:
         """In a fork: wait for a request and answer it."""
