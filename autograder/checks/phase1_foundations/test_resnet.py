@@ -123,23 +123,8 @@ def shortcut_run(learner, c_in, c_out, stride, kind, weights, x):
 
 
 @observation
-def basic_block_run(learner, c_in, width, stride, kind, weights, x, pull):
-    block = learner.BasicBlock(c_in, width, stride, kind)
-    given, seen = x.clone(), {}
-    for mode in ("eval", "train"):
-        leaf = x.clone().requires_grad_()
-        probe.load(block, weights).train(mode == "train")
-        seen[f"slope of x, {mode}"] = probe.gradients((block(leaf) * pull).sum(), [leaf])[0]
-        probe.load(block, weights)
-        with torch.no_grad():
-            seen[mode] = block(given)
-    averages = {name: value for name, value in block.named_buffers() if "running" in name}
-    return {**seen, "running averages": averages, "x afterwards": given}
-
-
-@observation
-def bottleneck_run(learner, c_in, width, stride, kind, weights, x, pull):
-    block = learner.Bottleneck(c_in, width, stride, kind)
+def block_run(learner, basic, c_in, width, stride, kind, weights, x, pull):
+    block = (learner.BasicBlock if basic else learner.Bottleneck)(c_in, width, stride, kind)
     given, seen = x.clone(), {}
     for mode in ("eval", "train"):
         leaf = x.clone().requires_grad_()
@@ -289,7 +274,7 @@ def test_a_basic_block_agrees_with_its_formula(observe, expect, rng, c_in, width
     want = want_of_block(
         x, pull := normal(rng, 3, width, math.ceil(6 / stride), math.ceil(7 / stride)), weights, stride, kind
     )
-    got = observe(basic_block_run, c_in, width, stride, kind, weights, x, pull)
+    got = observe(block_run, True, c_in, width, stride, kind, weights, x, pull)
     message = (
         f"Follow the formula from x: what was added to what, and which relu came when? (Kind {kind}, stride {stride})"
     )
@@ -300,7 +285,7 @@ def test_a_basic_block_agrees_with_its_formula(observe, expect, rng, c_in, width
 def test_a_block_that_has_learnt_nothing_passes_its_input_on(observe, expect, rng):
     x, weights = between(rng, 0.1, 2.0, 2, 3, 5, 4), block_state(rng, 3, 3, 1, "A")
     weights |= {"bn2.weight": torch.zeros(3), "bn2.bias": torch.zeros(3)}
-    got = observe(basic_block_run, 3, 3, 1, "A", weights, x, x)
+    got = observe(block_run, True, 3, 3, 1, "A", weights, x, x)
     message = "Here the convolutions contribute 0 and no number in x is negative. What should come out?"
     expect({mode: got[mode] for mode in MODES}, dict.fromkeys(MODES, x), message)
 
@@ -312,7 +297,7 @@ def test_a_bottleneck_agrees_with_its_formula(observe, expect, rng, c_in, width,
     pull = normal(rng, 3, 4 * width, math.ceil(5 / stride), math.ceil(8 / stride))
     want = want_of_block(x, pull, weights, stride, "B", strided="conv2")
     message = f"Stride {stride}. Which convolution may skip pixels, and where do the three relus stand?"
-    expect(observe(bottleneck_run, c_in, width, stride, "B", weights, x, pull), want, message)
+    expect(observe(block_run, False, c_in, width, stride, "B", weights, x, pull), want, message)
 
 
 @part("bottleneck")
