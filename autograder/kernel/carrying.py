@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import linecache
+import sys
 import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from autograder.curriculum import CurriculumError, Exercise, Part
 from autograder.judge.submission import as_data, reference
 from autograder.notebook import Unreadable, blank_of, definitions, read
+from autograder.observe.statements import Runner
 
 Statement = Mapping[str, Any]
 
@@ -103,18 +104,17 @@ def roots(statement: Statement) -> set[str]:
 
 def made(name: str, listing: Iterable[Statement]) -> types.ModuleType:
     """Execute statements as a module, with their cells in any traceback."""
-    module = types.ModuleType(name)
+    module = types.ModuleType(f"carried_{name}")
+    sys.modules[module.__name__] = module  # where dataclasses look for it
     execute(name, listing, module.__dict__)
     return module
 
 
 def execute(name: str, listing: Iterable[Statement], namespace: dict[str, Any]) -> None:
     """Execute statements in a namespace, with their cells in any traceback."""
+    runner = Runner(namespace, f"{name} ")
     for index, statement in enumerate(listing):
-        file = f"<{name} {statement['cell']} #{index}>"
-        source = "\n" * (statement["line"] - 1) + statement["source"]
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        exec(compile(source, file, "exec", dont_inherit=True), namespace)
+        runner.run(statement, index)
 
 
 def say(exercise: Exercise, mine: Sequence[str], trouble: str) -> None:

@@ -118,6 +118,7 @@ class _Reading:
             self.spoiled[sentence] = code
             return
         self._note_scratch(code.parsed.magics, label)
+        self.scope.answering = any(name in self.blank.owners for name, _ in code.defines())
         for found in code.parsed.statements:
             top = self._own_part(found, code)
             if top is None:

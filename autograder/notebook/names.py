@@ -94,8 +94,11 @@ def _bound(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ClassDef):
         yield node.name
     elif isinstance(node, ast.Import | ast.ImportFrom):
+        switches = (
+            isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        )  # how the rest is read: for all of it
         for alias in node.names:
-            if alias.name != "*":
+            if alias.name != "*" and not switches:
                 yield alias.asname or alias.name.split(".")[0]
     elif isinstance(node, ast.Assign):
         for target in node.targets:

@@ -24,11 +24,20 @@ PURE_CALLS = frozenset(
     ]
 )
 PURE_MODULES = ("math.",)
-_TEXT_METHODS = frozenset({"split", "splitlines", "join", "lower", "upper", "strip", "replace", "encode", "format"})
+TEXT_METHODS = frozenset({"split", "splitlines", "join", "lower", "upper", "strip", "replace", "encode", "format"})
+# What makes the table beside an answer, and in any other cell is somebody's experiment.
+TABLE_CALLS = frozenset(
+    [f"builtins.{name}" for name in "zip map enumerate reversed any all ord chr divmod pow".split()]
+    + ["builtins.str.maketrans", "builtins.dict.fromkeys", "operator.itemgetter", "operator.attrgetter"]
+    + ["torch.tensor", "torch.finfo", "torch.iinfo"]
+)
+TABLE_METHODS = frozenset({"items", "keys", "values", "bit_length"}) | TEXT_METHODS
+RECORDS = frozenset({"dataclass", "NamedTuple", "Enum", "IntEnum", "StrEnum"})
 _TRANSPARENT = (
     *(ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple, ast.List, ast.Set, ast.Dict),
     *(ast.Starred, ast.Subscript, ast.Slice, ast.JoinedStr, ast.FormattedValue, ast.keyword),
 )
+_COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _INERT = (ast.Constant, ast.Lambda, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
 
 
@@ -39,8 +48,10 @@ class Scope:
     aliases: dict[str, str] = field(default_factory=lambda: {"carry": "autograder.carry"})  # name → what it imports
     kept: set[str] = field(default_factory=set)
     classes: set[str] = field(default_factory=set)
+    records: set[str] = field(default_factory=set)  # classes that only hold what they are given
     lost: set[str] = field(default_factory=set)  # bound last by a scratch statement
     starred: bool = False  # after `from x import *` any name may exist
+    answering: bool = False  # in a cell that answers a stub: tables made of constants are definitions too
 
     def keeps(self, node: ast.stmt) -> bool:
         """Whether a statement is a definition, to be run by the grader."""
@@ -58,6 +69,8 @@ class Scope:
             self.aliases.pop(name, None)
         if isinstance(node, ast.ClassDef):
             self.classes.add(node.name)
+            if self._is_record(node):
+                self.records.add(node.name)
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 first = alias.name.split(".")[0]
@@ -67,6 +80,8 @@ class Scope:
             self.aliases.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
         elif isinstance(node, ast.Assign) and self._makes_class(node.value):
             self.classes.update(names)
+            if not isinstance(node.value, ast.Name) or node.value.id in self.records:
+                self.records.update(names)
         elif isinstance(node, ast.If | ast.Try):
             for inner in ast.iter_child_nodes(node):
                 for statement in inner.body if isinstance(inner, ast.ExceptHandler) else [inner]:
@@ -87,6 +102,15 @@ class Scope:
             return self.constant(node.value)
         if isinstance(node, ast.Call):
             return self._pure(node.func) and all(map(self.constant, [*node.args, *node.keywords]))
+        if isinstance(node, _COMPREHENSIONS) and self.answering:
+            loops = node.generators
+            inner = replace(
+                self,
+                kept=self.kept
+                | {name.id for loop in loops for name in ast.walk(loop.target) if isinstance(name, ast.Name)},
+            )
+            made = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+            return all(map(inner.constant, [*made, *(part for loop in loops for part in (loop.iter, *loop.ifs))]))
         return isinstance(node, _TRANSPARENT) and all(map(self.constant, ast.iter_child_nodes(node)))
 
     def _keeps(self, node: ast.stmt) -> bool:
@@ -147,8 +171,12 @@ class Scope:
 
     def _pure(self, function: ast.expr) -> bool:
         if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Constant):
-            return isinstance(function.value.value, str) and function.attr in _TEXT_METHODS
+            return isinstance(function.value.value, str) and function.attr in TEXT_METHODS
         name = self._resolved(function)
+        if self.answering and (name in TABLE_CALLS or dotted(function) in self.records - self.lost):
+            return True
+        if self.answering and isinstance(function, ast.Attribute) and function.attr in TABLE_METHODS:
+            return self.constant(function.value)
         return name in PURE_CALLS or name.startswith(PURE_MODULES)
 
     def _resolved(self, function: ast.expr) -> str:
@@ -160,6 +188,13 @@ class Scope:
         if first in self.aliases:
             return self.aliases[first] + dot + rest
         return f"builtins.{name}" if first in _BUILTINS and first not in self.kept else ""
+
+    def _is_record(self, node: ast.ClassDef) -> bool:
+        """Whether a class is a dataclass, a NamedTuple or an Enum that computes nothing when it is called."""
+        marks = [mark.func if isinstance(mark, ast.Call) else mark for mark in node.decorator_list]
+        kinds = {self._resolved(mark).split(".")[-1] for mark in [*marks, *node.bases]}
+        own = {child.name for child in node.body if isinstance(child, Function)}
+        return bool(kinds & RECORDS) and not own & {"__init__", "__post_init__", "__new__"}
 
     def _makes_class(self, value: ast.expr) -> bool:
         if isinstance(value, ast.Call):

@@ -14,7 +14,9 @@ from typing import Any
 from autograder.method import method
 from autograder.observe import limits
 from autograder.observe.plain import Raised, raised
+from autograder.observe.statements import Runner
 
+INSIDE = "make it inside the function: of what stands outside, only definitions and constants are graded"
 MESSAGE = 500  # characters of an exception's message that are shown
 FILE = re.compile(r"<(?P<cell>.*) #(?P<index>\d+)>")
 
@@ -51,7 +53,11 @@ class Submission:
             if name in self.broken:
                 raise RuntimeError(f"`{name}` could not be defined: {self.broken[name]}") from None
             where = self.scratch.get(name)
-            hint = f"; {where} makes it, but scratch cells are not graded" if where else ""
+            hint = (
+                f"; {where} makes it, by a call or a loop, and only definitions and constants are graded"
+                if where
+                else ""
+            )
             raise NotDefined(f"`{name}` is not defined{hint}") from None
 
     def load(
@@ -70,14 +76,15 @@ class Submission:
         for name, earlier in carried.items():
             module = types.ModuleType(f"carried_{name}")
             sys.modules[module.__name__] = module
+            runner = Runner(module.__dict__)
             for index, statement in enumerate(earlier):
-                run(statement, index, module)
+                runner.run(statement, index)
             modules[name] = module
         sys.modules["submission"] = self.module
-        problems = []
+        problems, runner = [], Runner(self.module.__dict__)
         for index, statement in enumerate(statements):
             try:
-                run(statement, index, self.module)
+                runner.run(statement, index)
             except BaseException as error:  # learner code may raise anything, SystemExit included
                 what, _ = self.describe(error)
                 sentence = what.said + (f" ({what.where})" if what.where else "")
@@ -95,7 +102,8 @@ class Submission:
         """The exception's own words, or better ones where we know the cause."""
         if isinstance(error, NameError) and isinstance(error.name, str):
             if error.name in self.scratch:
-                return f"`{error.name}` is made in a scratch cell ({self.scratch[error.name]}); pass it in"
+                where = self.scratch[error.name]
+                return f"`{error.name}` is made in a scratch cell ({where}); pass it in, or {INSIDE}"
             if error.name in self.broken:
                 return f"`{error.name}` could not be defined: {self.broken[error.name]}"
         if isinstance(error, EOFError):
@@ -122,14 +130,6 @@ class Submission:
             text = linecache.getline(frame.f_code.co_filename, line).strip()
             found = (f"{match['cell']}, line {line}: {text[:120]}", function)
         return found
-
-
-def run(statement: Mapping[str, Any], index: int, module: types.ModuleType) -> None:
-    """Execute one statement in a module, with its cell's name and lines in any traceback."""
-    name = f"<{statement['cell']} #{index}>"
-    source = "\n" * (statement["line"] - 1) + statement["source"]
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    exec(compile(source, name, "exec", dont_inherit=True), module.__dict__)
 
 
 def autograder_for_workers(modules: Mapping[str, types.ModuleType]) -> types.ModuleType:

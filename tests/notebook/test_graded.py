@@ -567,3 +567,47 @@ def test_a_stub_that_raises_an_instance_is_as_blank_as_one_that_raises_the_class
         for name, source in blank.cells.items()
     ]
     assert definitions(cells, blank).blank == set(blank.stubs)
+
+
+TABLES = [
+    "table = {c: i for i, c in enumerate('abc', start=1)}",
+    "table = [(a, b) for a in range(3) if a for b in 'xy']",
+    "table = str.maketrans('0123', '3210')",
+    "names = {'a': 1, 'b': 2}\ntable = {number: name.upper() for name, number in names.items()}",
+    "table = dict(zip(range(65, 91), map(str, range(10, 36))))",
+    "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Plan:\n    n: int\ntable = {18: Plan(2), 34: Plan(3)}",
+    "from typing import NamedTuple\nclass Plan(NamedTuple):\n    n: int\ntable = Plan(2)",
+    "import enum\nclass Kind(enum.Enum):\n    A = 1\ntable = Kind(1)",
+    "import torch\ntable = torch.tensor([1, 2])",
+]
+NO_TABLES = [
+    "table = [train(i) for i in range(3)]",
+    "table = [i for i in data]",
+    "table = data.items()",
+    "from dataclasses import dataclass\n@dataclass\nclass Run:\n    n: int\n    def __post_init__(self):\n        train()\ntable = Run(2)",
+    "class Model:\n    pass\ntable = Model()",
+]
+
+
+def beside(table: str, answering: bool) -> list[str]:
+    """The names that are graded where a table stands in the cell that answers a stub, or in another one."""
+    stub = "def f(x):\n    ### BEGIN SOLUTION\n    raise NotImplementedError\n    ### END SOLUTION"
+    answer = "def f(x):\n    return table"
+    blank = blank_from(f'# %% nbgrader={{"grade_id": "f", "solution": true}}\n{stub}')
+    mine = [("f", f"{table}\n{answer}")] if answering else [table, ("f", answer)]
+    return names(definitions(cells(*mine), blank))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_of_constants_beside_an_answer_belongs_to_it(table: str) -> None:
+    assert "table" in beside(table, answering=True)
+
+
+@pytest.mark.parametrize("table", NO_TABLES)
+def test_what_is_computed_beside_an_answer_is_scratch_all_the_same(table: str) -> None:
+    assert "table" not in beside(table, answering=True)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_in_a_cell_of_its_own_is_an_experiment(table: str) -> None:
+    assert "table" not in beside(table, answering=False)

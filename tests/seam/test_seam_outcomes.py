@@ -191,6 +191,28 @@ def test_a_scratch_name_is_named_with_the_cell_that_makes_it(desk: Any, made: An
     assert "`table` is made in a scratch cell (cell 2); pass it in" in part["message"]
 
 
+def test_an_import_from_the_future_holds_for_all_that_comes_after_it(desk: Any, made: Any) -> None:
+    source = """
+        @dataclass
+        class Half:
+            n: int
+
+            def twice(self, other: Half) -> Later: ...
+
+        class Later: ...
+
+        def halvings(n: Later):
+            return Half(n).n.bit_length() - 1
+        """
+    top = "from __future__ import annotations\nfrom dataclasses import dataclass"
+    assert desk.part(made.answers(top, halvings=source), "halvings")["outcome"] == "passed"
+
+
+def test_a_table_beside_an_answer_is_part_of_it(desk: Any, made: Any) -> None:
+    source = "table = {n: n.bit_length() - 1 for n in range(1, 3000)}\n\ndef halvings(n):\n    return table[n]"
+    assert desk.part(made.answers(halvings=source), "halvings")["outcome"] == "passed"
+
+
 def test_blank_parts_wait_for_what_they_need(desk: Any, made: Any) -> None:
     blank = "class Tally:\n    def __init__(self):\n        self.total = 0.0\n\n    def add(self, x):\n        raise NotImplementedError"
     parts = {part["part"]: part for part in desk.grade(made.answers(tally=blank))["parts"]}

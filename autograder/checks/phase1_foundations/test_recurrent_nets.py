@@ -480,7 +480,7 @@ def test_an_lstm_born_open_learns_to_recall_the_first_of_twelve(observe, expect)
     }
     head = {"weight": torch.randn(4, H, generator=draws) / 5, "bias": torch.zeros(4)}
     tokens = torch.randint(4, (64, 16, 12), generator=draws)
-    got = observe(learning_to_recall, given, head, tokens, seconds=20.0)
+    got = observe(learning_to_recall, given, head, tokens, seconds=40.0)
     message = "Before the first step of training: which weight's slope differs, and how does the loss reach it?"
     expect(got["first slopes"], first_slopes_by_torch(given, head, tokens[0]), message)
     message = "Guessing costs 1.386. Which of the parts that play together here keeps step 0 from being heard?"

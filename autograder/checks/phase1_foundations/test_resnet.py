@@ -145,20 +145,19 @@ def three_convolutions(learner, c_in, width, c_out, stride):
 
 @observation
 def stage_made(learner, c_in, width, count, stride, kind, expansion):
-    made = []
-
     class Recorder(nn.Module):
         def __init__(self, c_in, width, stride=1, kind="A"):
             super().__init__()
-            made.append([c_in, width, stride, kind])
-            self.number = len(made)
+            self.asked, self.number = [c_in, width, stride, kind], 0
 
         def forward(self, x):
             return 10 * x + self.number
 
     Recorder.expansion = expansion
     stage = learner.make_stage(Recorder, c_in, width, count, stride, kind)
-    return {"made": made, "kept": len(list(stage)), "order": stage(torch.zeros(1, dtype=torch.float64))}
+    for number, block in enumerate(stage, 1):
+        block.number = number
+    return {"blocks": [block.asked for block in stage], "order": stage(torch.zeros(1, dtype=torch.float64))}
 
 
 @observation
@@ -224,7 +223,7 @@ def marked(learner, weights, images, labels, batch_size, training):
             self.fc = nn.Linear(weights["fc.weight"].shape[1], weights["fc.weight"].shape[0])
 
         def forward(self, x):
-            log.append([len(x), self.training or self.bn.training, torch.is_grad_enabled()])
+            log.append((len(x), (self.training or self.bn.training, torch.is_grad_enabled())))
             return self.fc(F.relu(self.bn(x)).mean((2, 3)))
 
     model = probe.load(Small(), weights).train(training)
@@ -233,7 +232,9 @@ def marked(learner, weights, images, labels, batch_size, training):
     return {
         "accuracy": float(first),
         "once more": float(learner.accuracy(model, images, labels, batch_size)),
-        "images seen at a time, training mode, gradients": log,
+        "images seen": sum(n for n, _ in log),
+        "batches that are too large": [n for n, _ in log if n > batch_size],
+        "training mode, gradients": sorted({how for _, how in log}),
         "training, and gradients, afterwards": modes,
         "running mean": model.bn.running_mean,
     }
@@ -319,18 +320,18 @@ def test_the_three_convolutions_have_their_sizes(observe, expect):
 def test_every_block_gets_what_the_one_before_gives(observe, expect, expansion):
     for c_in, width, count, stride, kind in ((5, 7, 4, 2, "A"), (6, 2, 3, 1, "plain")):
         c = width * expansion
-        made = [[c_in, width, stride, kind], *([[c, width, 1, kind]] * (count - 1))]
+        blocks = [[c_in, width, stride, kind], *([[c, width, 1, kind]] * (count - 1))]
         order = float("".join(str(i) for i in range(1, count + 1)))
         got = observe(stage_made, c_in, width, count, stride, kind, expansion)
         message = f"{count} blocks (c_in, width, stride, kind) that give out {expansion}·width channels. Whose input is whose output?"
-        expect(got, {"made": made, "kept": count, "order": torch.tensor([order])}, message)
+        expect(got, {"blocks": blocks, "order": torch.tensor([order])}, message)
 
 
 @part("stage")
 def test_a_stage_may_be_one_block(observe, expect):
     got = observe(stage_made, 4, 9, 1, 2, "B", 2)
     message = "One block: it is the first, and nothing comes after it."
-    expect(got, {"made": [[4, 9, 2, "B"]], "kept": 1, "order": torch.tensor([1.0])}, message)
+    expect(got, {"blocks": [[4, 9, 2, "B"]], "order": torch.tensor([1.0])}, message)
 
 
 def network_state(rng, counts, widths, kind, stem, in_channels, classes):
@@ -478,8 +479,9 @@ def test_accuracy_is_asked_in_evaluation_mode_and_leaves_no_trace(observe, expec
     want = {
         "accuracy": share,
         "once more": share,
-        "images seen at a time, training mode, gradients": [[10, False, False], [10, False, False], [3, False, False]]
-        * 2,
+        "images seen": 2 * 23,
+        "batches that are too large": [],
+        "training mode, gradients": [[False, False]],
         "training, and gradients, afterwards": [training, training, True],
         "running mean": state["bn.running_mean"],
     }
