@@ -16,7 +16,7 @@ from autograder.observe import limits
 from autograder.observe.plain import Raised, raised
 from autograder.observe.statements import Runner
 
-INSIDE = "make it inside the function: of what stands outside, only definitions and constants are graded"
+GRADED = "of what stands outside of functions, only definitions and constants are graded"
 MESSAGE = 500  # characters of an exception's message that are shown
 FILE = re.compile(r"<(?P<cell>.*) #(?P<index>\d+)>")
 
@@ -53,11 +53,7 @@ class Submission:
             if name in self.broken:
                 raise RuntimeError(f"`{name}` could not be defined: {self.broken[name]}") from None
             where = self.scratch.get(name)
-            hint = (
-                f"; {where} makes it, by a call or a loop, and only definitions and constants are graded"
-                if where
-                else ""
-            )
+            hint = f"; {where} makes it, but {GRADED}" if where else ""
             raise NotDefined(f"`{name}` is not defined{hint}") from None
 
     def load(
@@ -103,7 +99,7 @@ class Submission:
         if isinstance(error, NameError) and isinstance(error.name, str):
             if error.name in self.scratch:
                 where = self.scratch[error.name]
-                return f"`{error.name}` is made in a scratch cell ({where}); pass it in, or {INSIDE}"
+                return f"`{error.name}` is made in a scratch cell ({where}); pass it in, or make it inside the function: {GRADED}"
             if error.name in self.broken:
                 return f"`{error.name}` could not be defined: {self.broken[error.name]}"
         if isinstance(error, EOFError):

@@ -118,11 +118,7 @@ def bug_of(listing: Catalogue, entry: Bug | Slip | Rewrite) -> Bug:
 
 def conclude(exercise: Exercise, results: Sequence[tuple[Trial, Graded]], proof: Proof, judge: Judge) -> None:
     """Fill in the counts and findings of one exercise."""
-    runs = {
-        t.entry.id: by_part(g.records, t.parts or ())
-        for t, g in results
-        if t.kind in ("bug", "slip") and t.entry is not None
-    }
+    runs = {t.entry.id: by_part(g.records, t.parts or ()) for t, g in results if isinstance(t.entry, Bug | Slip)}
     imported = next((g.imported for t, g in results if t.kind == "reference"), ())
     found = Signatures(runs, imported)
     proof.checks = sum(len(checks) for checks in judge.items[exercise.name].values())
